@@ -1,0 +1,327 @@
+"""Builds the program from its settings; the only module that knows all the others."""
+
+import asyncio
+import gc
+import os
+import socket
+from collections.abc import Mapping
+from functools import partial
+from ipaddress import ip_address
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from bot import i18n, loops, outbox, signals
+from bot.channels import Answer, Channel, Hear, Polyglot, Presence
+from bot.channels.telegram import TelegramChannel
+from bot.channels.telegram.webhook import PATH as WEBHOOK_PATH
+from bot.channels.web import WebChannel
+from bot.clock import Clock, monotonic
+from bot.conversation import Router
+from bot.conversation.engine import Engine, forget_old
+from bot.database import DATABASE_TROUBLE, Database, is_migrated
+from bot.delivery import Courier
+from bot.handlers import HANDLERS
+from bot.handlers.commands import COMMANDS
+from bot.i18n import LOCALES
+from bot.loops import Loops
+from bot.messages import Address, Incoming
+from bot.metrics import Metrics
+from bot.outbox import LANES
+from bot.pacing import OwnSteps, Pacer, SharedSteps, Steps
+from bot.schedule import Jobs, Ticker
+from bot.seals import BrokenSeal, Seals
+from bot.services import duties, places
+from bot.services.city import City, load_city
+from bot.services.desk import Desk
+from bot.services.directory import Directory
+from bot.services.tallies import Tally
+from bot.settings import Settings
+from bot.web import api, health, pages, passes
+from bot.web.proxies import client_address
+from bot.web.server import build_app
+from bot.web.site import Map, Site
+
+log = structlog.get_logger(__name__)
+
+HOURLY = 3600.0
+# A seat is stuck no longer than its hold and this.
+SWEEP_EVERY = 15.0
+
+
+def features() -> Router:
+    """Everything that a rider can say, in one register."""
+    router = Router()
+    for handlers in HANDLERS:
+        router.include(handlers)
+    return router
+
+
+def resources_of(
+    city: City, directory: Directory, seals: Seals, database: Database, tally: Tally, desk: Desk
+) -> Mapping[type, object]:
+    """What a handler may ask its turn for."""
+    return {City: city, Directory: directory, Seals: seals, Database: database, Tally: tally, Desk: desk}
+
+
+class Program:
+    """One process of an installation: `web` talks to people, `works` delivers and keeps the clock."""
+
+    def __init__(self, settings: Settings, secret: str, *, talks: bool, works: bool) -> None:
+        self.settings = settings
+        self.talks = talks
+        self.works = works
+        self.clock = Clock(settings.clock)
+        self.seals = Seals(secret)
+        self.city = load_city(settings.city_folder)
+        self.database = Database(settings.database_url)
+        self.directory = Directory(self.city.zone, demo=settings.demo)
+        self.tally = Tally()
+        self.metrics = Metrics()
+        self.loops = Loops(self.database, self.clock, f"{socket.gethostname()}:{os.getpid()}")
+        self.wakes = {lane: asyncio.Event() for lane in LANES}
+        local = f"http://{settings.host}:{settings.port}"
+        self.desk = Desk(self.seals, self.city.zone, settings.demo, settings.public_url or local)
+        self.jobs = Jobs()
+        duties.register(self.jobs, self.desk)
+        self.channels: dict[str, Channel] = {"web": self._web_channel()}
+        if settings.telegram_token:
+            self.channels["telegram"] = self._telegram_channel(self._telegram_pacer())
+        self.courier = Courier(self.database, self.channels, self.clock, self.metrics.delivered)
+        self.engine = Engine(
+            self.database,
+            features(),
+            self.clock,
+            self.city.zone,
+            resources_of(self.city, self.directory, self.seals, self.database, self.tally, self.desk),
+            self.courier.deliver,
+        )
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> int:
+        """Serve until `stop`; returns the port that the web server listens on, 0 if there is none."""
+        for name, channel in self.channels.items():
+            if isinstance(channel, TelegramChannel):
+                await channel.start()
+                if self.talks and channel.by_webhook:
+                    self.loops.start_task(name, partial(channel.listen, self.hear_on(channel)))
+                elif self.works and not channel.by_webhook:
+                    self.loops.start_task(name, partial(channel.listen, self.hear_on(channel)), alone=True)
+        self._start_loops()
+        return await self._serve() if self.talks else 0
+
+    async def stop(self) -> None:
+        """Take no more work, finish the turns in hand, close every socket."""
+        if self._runner:
+            for site in list(self._runner.sites):
+                await site.stop()
+        # Those who are here by our own sockets are let go first: nothing more comes from them. What goes out
+        # by a platform stays open until the turns in hand are answered.
+        here = [channel for channel in self.channels.values() if isinstance(channel, Presence)]
+        for channel in here:
+            await channel.close()
+        await self.loops.stop()
+        await self.engine.drain()
+        if self._runner:
+            await self._runner.cleanup()
+        for other in self.channels.values():
+            if other not in here:
+                await other.close()
+        try:
+            await self._count_searches()
+        except DATABASE_TROUBLE:
+            log.warning("search counts lost")
+        await self.database.close()
+
+    async def ready(self) -> Mapping[str, Any]:
+        """What `/readyz` says."""
+        now = self.clock()
+        try:
+            async with asyncio.timeout(2):
+                migrated = await is_migrated(self.database)
+                signs = {}
+                if migrated:
+                    async with self.database.reading() as db:
+                        signs = await loops.signs_of_life(db, now)
+            reachable = True
+        except DATABASE_TROUBLE:
+            reachable, migrated, signs = False, False, {}
+        loaded = self.directory.version is not None
+        return {
+            "ready": reachable and migrated and loaded,
+            "database": reachable,
+            "migrations": migrated,
+            "directory": loaded,
+            "loops": {
+                name: {"ok": sign.ok, "last": sign.at.isoformat(), "detail": sign.detail}
+                for name, sign in sorted((signs | self.loops.signs).items())
+            },
+        }
+
+    def _start_loops(self) -> None:
+        start = self.loops.start
+        start("directory", self.refresh, every=2.0)
+        start("searches", self._count_searches, every=60.0)
+        for name, channel in self.channels.items():
+            if channel.can.pushes and not self.works:
+                continue
+            if not channel.can.pushes and not self.talks:
+                continue
+            for lane in LANES:
+                step = partial(self.courier.deliver_due, name, lane)
+                start(f"delivery {name} {lane}", step, every=1.0, wake=self.wakes[lane])
+        if self.works:
+            start("schedule", Ticker(self.database, self.jobs, self.clock).tick, every=1.0)
+            start("bookings", self._sweep, every=SWEEP_EVERY)
+            start("housekeeping", self._forget_old, every=HOURLY)
+        if not self.database.embedded:
+            heard = {"people": self._somebody_changed, places.TOPIC: lambda _payload: None}
+            listen = partial(signals.listen, self.database, heard, self.engine.people.forget_all)
+            self.loops.start_task("signals", listen)
+        self.loops.start_beating()
+
+    async def _serve(self) -> int:
+        settings = self.settings
+        site = Site(
+            city=self.city,
+            database=self.database,
+            now=self.clock,
+            voice=lambda locale: i18n.voice(locale, self.city.zone),
+            map=Map(settings.tiles_url, settings.tiles_attribution, settings.tiles_datum),
+            public_url=settings.public_url,
+            is_demo=settings.demo,
+        )
+        routes: list[web.AbstractRouteDef] = [
+            *api.routes(self.directory, self.clock, self.city.zone),
+            *passes.routes(self.desk),
+            *health.routes(self.ready, self._numbers, settings.metrics_token),
+        ]
+        for channel in self.channels.values():
+            routes += channel.routes(self.hear_on(channel))
+        client = client_address(settings.trusted_proxies)
+        app = build_app(
+            site, places=pages.place_page(self.directory), extra=routes, client=client, machines=[WEBHOOK_PATH]
+        )
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, settings.host, settings.port).start()
+        return int(self._runner.addresses[0][1])
+
+    def hear_on(self, channel: Channel) -> Hear:
+        """What `channel` calls with everything that comes in."""
+        turns = self.metrics.turns.labels(channel.name)
+        errors = self.metrics.errors.labels(channel.name)
+        seconds, can, engine = self.metrics.turn_seconds, channel.can, self.engine
+
+        async def hear(heard: Incoming) -> Answer:
+            began = monotonic()
+            try:
+                said = await engine.hear(heard, can)
+            except Exception:
+                errors.inc()
+                raise
+            turns.inc()
+            seconds.observe(monotonic() - began)
+            if said.locale and isinstance(channel, Polyglot):
+                channel.speaks(heard.sender, said.locale)
+            return Answer(said.direct, said.sent)
+
+        return hear
+
+    def _web_channel(self) -> WebChannel:
+        def verify(token: str) -> str | None:
+            try:
+                return self.seals.signed("web-session", token)
+            except BrokenSeal:
+                return None
+
+        def say(code: str, locale: str) -> str:
+            return i18n.voice(i18n.spoken(locale), self.city.zone).word(pages.FRAME_ERRORS[code])
+
+        return WebChannel(
+            partial(self.seals.sign, "web-session"),
+            verify,
+            now=self.clock,
+            say=say,
+            arrived=self._arrived,
+            public_url=self.settings.public_url,
+            network=self._network,
+        )
+
+    def _network(self, request: web.Request) -> str:
+        """Who shares a network address; nobody is told apart behind a proxy that is not trusted."""
+        address = client_address(self.settings.trusted_proxies)(request)
+        try:
+            is_public = ip_address(address).is_global
+        except ValueError:
+            is_public = False
+        return self.seals.signature("network", address) if is_public else ""
+
+    def _telegram_pacer(self) -> Pacer:
+        rate = self.settings.telegram_rate
+        own = self.database.embedded
+        steps: Steps = OwnSteps(rate, monotonic) if own else SharedSteps(self.database, "telegram", rate)
+        return Pacer(steps, monotonic)
+
+    def _telegram_channel(self, pacer: Pacer) -> TelegramChannel:
+        settings = self.settings
+
+        async def beat(ok: bool, detail: str) -> None:
+            self.loops.beat("telegram", ok, detail)
+
+        async def pace(to: Address) -> None:
+            await pacer.step(to.user)
+
+        words = {
+            locale: [(command, i18n.voice(locale, self.city.zone).word(what)) for command, what in COMMANDS.items()]
+            for locale in LOCALES
+        }
+        return TelegramChannel(
+            settings.telegram_token,
+            api_url=settings.telegram_api_url,
+            secret=settings.telegram_secret or self.seals.signature("telegram-webhook", settings.telegram_token, 32),
+            mode="webhook" if settings.telegram_webhook else "polling",
+            public_url=settings.public_url,
+            commands=words,
+            pace=pace,
+            beat=beat,
+            sleep=asyncio.sleep,
+            now=self.clock,
+        )
+
+    async def _arrived(self, _person: Address) -> None:
+        for wake in self.wakes.values():
+            wake.set()
+
+    def _somebody_changed(self, address: str) -> None:
+        channel, _colon, user = address.partition(":")
+        self.engine.people.forget(Address(channel, user))
+
+    async def refresh(self) -> None:
+        """Bring the directory up to date with the database."""
+        async with self.database.reading() as db:
+            if await self.directory.refresh(db):
+                # The places stay until the next change: looking through all of them for garbage holds up riders.
+                gc.freeze()
+
+    async def _count_searches(self) -> None:
+        if counts := self.tally.take():
+            async with self.database.writing() as db:
+                await places.count_searches(db, counts)
+
+    async def _sweep(self) -> int:
+        return await duties.sweep(self.database, self.clock(), self.desk)
+
+    async def _forget_old(self) -> None:
+        async with self.database.writing() as db:
+            await forget_old(db, self.clock())
+        await duties.erase(self.database, self.clock())
+
+    async def _numbers(self) -> bytes:
+        pushing = [name for name, channel in self.channels.items() if channel.can.pushes]
+        async with self.database.reading() as db:
+            for lane, (count, oldest) in (await outbox.queue_ages(db, self.clock(), pushing)).items():
+                self.metrics.rows.labels(lane).set(count)
+                self.metrics.oldest.labels(lane).set(oldest)
+        return self.metrics.text()

@@ -1,0 +1,80 @@
+"""What every channel offers, and how sending can fail."""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol, runtime_checkable
+
+from aiohttp import web
+
+from bot.messages import Address, Capabilities, Incoming, Outgoing
+
+
+class Undelivered(Exception):
+    """A message did not go out, for `reason`. `retry_in` says when to try again; None means never."""
+
+    def __init__(self, reason: str, *, retry_in: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.retry_in = retry_in
+
+
+class Throttled(Undelivered):
+    """The platform asks the whole channel to wait for `retry_in`; no attempt is counted."""
+
+
+class Unreachable(Undelivered):
+    """The person blocked or left us; nothing more is sent there until they write again."""
+
+
+class Absent(Undelivered):
+    """The person is not there now and the channel cannot push: the message waits for their next contact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of hearing one message.
+
+    `direct` is for the channel itself to carry to the person: nothing was written, so nothing is recorded.
+    `sent` is done when everything else that was said has been tried once; waiting for it is optional.
+    """
+
+    direct: tuple[Outgoing, ...] = ()
+    sent: Awaitable[None] | None = None
+
+
+Hear = Callable[[Incoming], Awaitable[Answer]]
+
+
+class Channel(Protocol):
+    """A way to people. Decoding and encoding are pure functions beside it; these two only do I/O."""
+
+    name: str
+    can: Capabilities
+
+    def routes(self, hear: Hear) -> Sequence[web.AbstractRouteDef]:
+        """Where the platform, or the person's browser, calls us."""
+
+    async def listen(self, hear: Hear) -> None:
+        """Pass everything that comes in by itself to `hear` until cancelled."""
+
+    async def send(self, to: Address, message: Outgoing) -> str:
+        """Send now and return the platform's id for it; raises Undelivered or a kind of it."""
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+
+
+@runtime_checkable
+class Polyglot(Protocol):
+    """A channel that shows words of its own beside the conversation, such as a menu of commands."""
+
+    def speaks(self, to: Address, locale: str) -> None:
+        """This person chose `locale`: from now on show them those words in it. Goes on in the background."""
+
+
+@runtime_checkable
+class Presence(Protocol):
+    """A channel that cannot push: it reaches only those who are there now, in this process."""
+
+    def present(self) -> Collection[str]:
+        """The users who can be reached at this moment."""

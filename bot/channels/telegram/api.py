@@ -1,0 +1,126 @@
+"""The Bot API over HTTP: python-telegram-bot's `Bot` on an aiohttp client."""
+
+import logging
+from io import BytesIO
+from typing import Any
+
+import orjson
+from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, FormData, TCPConnector
+from telegram import Bot, InputFile
+from telegram.error import NetworkError, TelegramError, TimedOut
+from telegram.request import BaseRequest, RequestData
+
+from bot.channels.telegram.encode import Call
+from bot.channels.telegram.errors import too_many_requests
+
+TIMEOUT = 15.0
+CONNECTIONS = 100
+
+
+class AiohttpRequest(BaseRequest):
+    """Carries PTB's requests as JSON, or as multipart where there are files; one pool of connections."""
+
+    def __init__(self) -> None:
+        self._session: ClientSession | None = None
+
+    @property
+    def read_timeout(self) -> float:
+        return TIMEOUT
+
+    async def initialize(self) -> None:
+        if self._session is None:
+            self._session = ClientSession(connector=TCPConnector(limit=CONNECTIONS), cookie_jar=DummyCookieJar())
+
+    async def shutdown(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def do_request(  # the other timeouts belong to PTB's interface: one, over all, serves them
+        self,
+        url: str,
+        method: str,
+        request_data: RequestData | None = None,
+        read_timeout: Any = BaseRequest.DEFAULT_NONE,
+        write_timeout: Any = BaseRequest.DEFAULT_NONE,
+        connect_timeout: Any = BaseRequest.DEFAULT_NONE,
+        pool_timeout: Any = BaseRequest.DEFAULT_NONE,
+    ) -> tuple[int, bytes]:
+        if self._session is None:
+            raise NetworkError("the connection is closed")
+        seconds = TIMEOUT if read_timeout is BaseRequest.DEFAULT_NONE else read_timeout
+        body = _body(request_data) if request_data else {}
+        try:
+            async with self._session.request(
+                method, url, timeout=ClientTimeout(seconds), allow_redirects=False, **body
+            ) as response:
+                status, payload = response.status, await response.read()
+        except TimeoutError:
+            raise TimedOut from None  # aiohttp's own words name the address, and the token is part of it
+        except (ClientError, OSError) as error:
+            raise NetworkError(type(error).__name__) from None
+        if status == 429:
+            raise too_many_requests(_parsed(payload))
+        return status, payload
+
+    @staticmethod
+    def parse_json_payload(payload: bytes) -> dict[str, Any]:
+        answer = _parsed(payload)
+        if not isinstance(answer, dict):
+            raise TelegramError("unreadable answer")
+        return answer
+
+
+class Api(Bot):
+    """PTB's Bot with a lean way to call a method: no objects are built from the answer."""
+
+    # PTB writes addresses, texts and numbers of people into its debug log; this logger goes nowhere.
+    _LOGGER = logging.Logger("silent", logging.CRITICAL + 1)
+
+    def __init__(self, token: str, api_url: str) -> None:
+        request = AiohttpRequest()
+        super().__init__(token, f"{api_url.rstrip('/')}/bot", request=request, get_updates_request=request)
+
+    async def open(self) -> None:
+        """Make the pool of connections; nothing is asked of Telegram yet."""
+        await self.request.initialize()
+
+    async def close_connections(self) -> None:
+        await self.request.shutdown()
+
+    async def call(self, method: str, params: dict[str, Any], *, seconds: float | None = None) -> Any:
+        """The call's `result` as plain JSON values; raises TelegramError."""
+        try:
+            return await self._post(method, params, read_timeout=TIMEOUT if seconds is None else seconds)
+        except (AttributeError, KeyError, TypeError):
+            raise TelegramError("unreadable answer") from None
+
+    async def carry(self, call: Call) -> Any:
+        """The same for a `Call`, its photo uploaded with it."""
+        if not call.photo:
+            return await self.call(call.method, call.params)
+        file = InputFile(call.photo, filename="photo.png")
+        return await self.call(call.method, {**call.params, "photo": file})
+
+
+def _body(request_data: RequestData) -> dict[str, Any]:
+    if not request_data.contains_files:
+        return {
+            "data": orjson.dumps(request_data.parameters),
+            "headers": {"Content-Type": "application/json"},
+        }
+    form = FormData()
+    for name, value in request_data.json_parameters.items():
+        form.add_field(name, value)
+    for name, (filename, content, kind) in request_data.multipart_data.items():
+        file = BytesIO(content) if isinstance(content, bytes) else content
+        form.add_field(name, file, filename=filename, content_type=kind)
+    return {"data": form}
+
+
+def _parsed(payload: bytes) -> object:
+    try:
+        parsed: object = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return None
+    return parsed

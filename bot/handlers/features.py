@@ -1,0 +1,73 @@
+"""Free text that asks for a feature rather than for a place: read after wishes, asked about when in doubt."""
+
+from functools import cache
+
+from bot.conversation import Route, Router, Turn
+from bot.conversation.intents import Intents, stored_phrases
+from bot.handlers import finding, menu, my_bookings, nearest, privacy, reports, rights, settings, staff
+from bot.handlers.bookings import Book
+from bot.i18n import Text, _
+from bot.messages import Button
+
+router = Router()
+
+ROUTES: dict[str, Route] = {
+    "nearest": Route(nearest.nearest, reads=True),
+    "book": Route(Book, reads=False),
+    "bookings": Route(my_bookings.my_bookings, reads=True),
+    "notices": Route(menu.no_notices_yet, reads=True),
+    "report": Route(reports.Report, reads=False),
+    "settings": Route(settings.settings, reads=True),
+    "language": Route(settings.language, reads=True),
+    "privacy": Route(privacy.privacy, reads=True),
+    "help": Route(menu.help_, reads=True),
+    "menu": Route(menu.menu, reads=True),
+    "wages": Route(rights.wages, reads=True),
+    "injury": Route(rights.injury, reads=True),
+    "thanks": Route(menu.thanks, reads=True),
+    "greeting": Route(menu.greeting, reads=True),
+}
+# What each is called where it has to be asked about, and the token that opens it.
+NAMES: dict[str, tuple[Text, str]] = {
+    "nearest": (_("🔎 Nearby"), "near"),
+    "book": (_("🗓 Book something"), "book"),
+    "bookings": (_("My bookings"), "bookings"),
+    "notices": (_("Notices"), "notices"),
+    "report": (_("✋ Report"), "report"),
+    "settings": (_("⚙ Settings"), "settings"),
+    "language": (_("🌐 Language"), "language"),
+    "privacy": (_("🔒 Privacy"), "privacy"),
+    "help": (_("❓ Help"), "help"),
+    "menu": (_("☰ Menu"), "menu"),
+    "wages": (_("Unpaid wages"), "wages"),
+    "injury": (_("Hurt at work"), "injury"),
+}
+
+
+def read(text: str, turn: Turn) -> Route | None:
+    """The route for a place that is looked for, else for a code, else for a feature that is asked for."""
+    return finding.read(text, turn) or staff.typed_code(text) or _feature(text)
+
+
+router.reader = read
+
+
+async def did_you_mean(turn: Turn) -> None:
+    """The few things that the words may ask for, to choose from."""
+    reading = _intents().read(turn.heard.text)
+    named = [NAMES[feature] for feature in (reading.feature, *reading.others) if feature in NAMES]
+    turn.say(_("What do you mean?"), *((Button(turn.word(name), token),) for name, token in named))
+
+
+def _feature(text: str) -> Route | None:
+    reading = _intents().read(text)
+    if reading.sure:
+        return ROUTES[reading.feature]
+    if any(feature in NAMES for feature in (reading.feature, *reading.others)):
+        return Route(did_you_mean, reads=True)
+    return None
+
+
+@cache
+def _intents() -> Intents:
+    return Intents(stored_phrases())

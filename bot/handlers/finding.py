@@ -1,0 +1,177 @@
+"""Finding by a rider's own words: what they look for, and where, if they say so; else they are asked."""
+
+from dataclasses import replace
+
+from bot.conversation import Asked, AskLocation, Dialog, Done, Next, Route, Router, Turn
+from bot.conversation.questions import NotUnderstood
+from bot.handlers import nearest, searches
+from bot.handlers.menu import share
+from bot.handlers.places import show_card
+from bot.handlers.searches import Search, packed, unpacked
+from bot.i18n import _
+from bot.messages import Button, Location
+from bot.services import wishes
+from bot.services.city import City, County
+from bot.services.directory import Directory, Listing
+from bot.services.lexicon import lexicon
+from bot.services.wishes import Wish
+
+router = Router()
+
+MOST_CHOICES = 5
+_LONGEST_NAME = 40
+_MOST_ALIKE = 50
+_CLEARLY_BETTER = 6.0  # of 100 points for how well a name fits
+
+
+def read(text: str, turn: Turn) -> Route | None:
+    """The route for words that ask for a place; None where they do not."""
+    wish = _wish(turn, text)
+    if wish is None:
+        return None
+    return Route(by_words, reads=True) if _origins(turn, wish) else Route(Find, reads=False)
+
+
+router.reader = read
+
+
+async def by_words(turn: Turn) -> None:
+    """Words that say where: a county, a landmark, a place's own name."""
+    wish = _wish(turn, turn.heard.text)
+    assert wish is not None
+    _answer(turn, wish)
+
+
+@router.reads_press("o")
+async def around(turn: Turn) -> None:
+    """The list around the place that was chosen among several: `o.place.wish`."""
+    number, _dot, code = turn.argument.partition(".")
+    place = searches.place(turn, number)
+    try:
+        wish, _elsewhere = unpacked(code)
+    except ValueError as error:
+        raise searches.OldButton from error
+    _show_around(turn, place, wish)
+
+
+@router.on_press("find")
+class Find(Dialog, name="find"):
+    """A wish that waits for a location or for the name of a place, road or county."""
+
+    wish: str = ""
+    missed: str = ""
+    first_contact: bool = False
+
+    async def begin(self, turn: Turn) -> Asked:
+        wish = _wish(turn, turn.heard.text) or Wish()
+        self.wish, self.missed = packed(_aim(wish)), _place_in(wish)
+        self.first_contact = turn.person.is_new
+        return self.ask_where
+
+    async def ask_where(self, turn: Turn) -> Asked:
+        if self.missed:
+            missed = _(
+                "I know no place called “{name}”. Send your location, or type another place, road or county.",
+                name=self.missed,
+            )
+            return AskLocation(missed, or_words=True)
+        return AskLocation(
+            _("Where are you? Send your location, or type a place, a road, a community or a county."), or_words=True
+        )
+
+    async def take_where(self, turn: Turn, where: Location | str) -> Next:
+        kept, _elsewhere = unpacked(self.wish)
+        if isinstance(where, Location):
+            nearest.show(turn, Search(kept, where.lat, where.lng), first_contact=self.first_contact)
+            return Done()
+        wish = _answer_to_where(turn, where, kept)
+        if wish is None:
+            raise NotUnderstood
+        if _origins(turn, wish):
+            _answer(turn, wish)
+            return Done()
+        self.wish, self.missed = packed(_aim(wish)), _place_in(wish)
+        return self.ask_where
+
+
+def _answer_to_where(turn: Turn, words: str, kept: Wish) -> Wish | None:
+    """The wish after its owner was asked where: the kept one from there, or another one altogether."""
+    said = _wish(turn, words)
+    if said and said.named and _aim(replace(said, kinds=frozenset())) == Wish():
+        return replace(kept, county=said.county, near=said.named)
+    if said and _aim(said) != Wish():
+        return said
+    if said and (said.county or _place_in(said)):
+        return replace(kept, county=said.county, near=_place_in(said))
+    if county := turn.use(City).county_named(words):
+        return replace(kept, county=county.code)
+    if len(words) <= _LONGEST_NAME and not said:
+        return replace(kept, near=words)
+    return said
+
+
+def _wish(turn: Turn, words: str) -> Wish | None:
+    return wishes.read(words, counties=turn.use(City).counties)
+
+
+def _aim(wish: Wish) -> Wish:
+    """What is looked for, without where."""
+    return replace(wish, county="", near="", named="")
+
+
+def _place_in(wish: Wish) -> str:
+    return (wish.named or wish.near)[:_LONGEST_NAME]
+
+
+def _origins(turn: Turn, wish: Wish) -> list[Listing | County]:
+    """What the wish may start from or mean: places of the name that it mentions, else its county."""
+    name = _place_in(wish)
+    if scored := _named(turn.use(Directory), name, wish) if name else []:
+        is_clear = len(scored) == 1 or scored[0][1] - scored[1][1] >= _CLEARLY_BETTER
+        return [place for place, _score in scored[: 1 if is_clear else MOST_CHOICES]]
+    county = turn.use(City).counties.get(wish.county)
+    return [county] if county else []
+
+
+def _named(directory: Directory, name: str, wish: Wish) -> list[tuple[Listing, float]]:
+    """Places of this name, in the county if one was said; 府东街食堂 is also the canteen of another name there."""
+    scored = directory.named(name, county=wish.county, limit=MOST_CHOICES) or directory.named(name, limit=MOST_CHOICES)
+    if scored or not wish.kinds:
+        return scored
+    for word in lexicon().spoken.find(name):
+        name = name.replace(word.word, "")
+    alike = directory.named(name, county=wish.county, limit=_MOST_ALIKE)
+    return [(place, score) for place, score in alike if place.kind in wish.kinds][:MOST_CHOICES]
+
+
+def _answer(turn: Turn, wish: Wish) -> None:
+    """Show what the wish means; at most five to choose from where that is not clear."""
+    origins = _origins(turn, wish)
+    first = origins[0]
+    if isinstance(first, County):
+        origin = turn.word(_("the centre of {county}", county=first.called(turn.voice.locale)))
+        nearest.show(turn, Search(_aim(wish), first.lat, first.lng, elsewhere=True), origin=origin)
+        return
+    found = [place for place in origins if isinstance(place, Listing)]
+    if len(found) > 1:
+        _let_choose(turn, found, wish)
+    elif wish.named:
+        show_card(turn, first)
+    else:
+        _show_around(turn, first, _aim(wish))
+
+
+def _let_choose(turn: Turn, found: list[Listing], wish: Wish) -> None:
+    code = packed(_aim(wish))
+    rows = []
+    for place in found:
+        number = searches.number(place.id)
+        rows.append((Button(place.name, f"p.{number}" if wish.named else f"o.{number}.{code}"),))
+    turn.say(_("Which one do you mean?"), *rows, share(turn))
+
+
+def _show_around(turn: Turn, place: Listing, wish: Wish) -> None:
+    if place.lat is None or place.lng is None:
+        turn.say(_("Nobody has surveyed where {name} is. Send your location instead.", name=place.name), share(turn))
+        return
+    nearest.show(turn, Search(wish, place.lat, place.lng, elsewhere=True), origin=place.name)

@@ -1,0 +1,223 @@
+"""The list of the nearest places, worded fast: nearly every message gets one."""
+
+from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
+from zoneinfo import ZoneInfo
+
+from bot.conversation import Turn
+from bot.handlers.searches import MOST_PAGES, Search, number, packed, position, unpacked
+from bot.i18n import Text, Voice, _, voice
+from bot.messages import Button, Outgoing, Place
+from bot.services.directory import Directory
+from bot.services.finding import Findings, Suggestion
+from bot.services.wishes import Wish, settled
+from bot.services.wording import Phrases, phrases
+
+PAGE = 5
+# A sample whose name says so needs no second mark.
+SAMPLE = "示例"
+_MOST_KEPT = 20_000
+_MOST_OFFERS = 4
+_MOST_AROUND = 12
+_LONGEST_LABEL = 14
+
+# What a rider of each vehicle looks for first, where nothing was asked for.
+_WANTED = {
+    "courier": ("ebike_charging", "battery_swap", "hot_water", "toilet", "meals", "microwave", "phone_charging"),
+    "parcel": ("ebike_charging", "hot_water", "toilet", "meals", "microwave", "rest", "phone_charging"),
+    "ridehail": ("car_charging", "toilet", "meals", "hot_water", "rest", "car_parking", "car_wash"),
+    "truck": ("truck_parking", "shower", "bed", "meals", "toilet", "hot_water", "laundry"),
+}
+_WANTED_BY_ALL = ("hot_water", "toilet", "meals", "rest", "phone_charging", "ebike_charging", "car_charging")
+_CHARGING = frozenset({"ebike_charging", "car_charging", "phone_charging"})
+
+_FILTERS: dict[str, Text] = {
+    "charging": _("Charge"),
+    "hot_water": _("Hot water"),
+    "toilet": _("Toilet"),
+    "meals": _("Eat"),
+    "rest": _("Rest"),
+    "shower": _("Shower"),
+    "truck_parking": _("Truck parking"),
+    "open_now": _("Open now"),
+}
+_FILTERS_IN_A_ROW = 4
+# Where distance and direction come in, in that order in every language; it stands in no name.
+_HERE = "\0"
+_PIN_STATES = {"open": "yes", "closed": "no", "unknown": "unknown"}
+
+
+def message(
+    turn: Turn, search: Search, findings: Findings, title: str, below: tuple[tuple[Button, ...], ...] = ()
+) -> Outgoing:
+    """What was found, under `title`: the places with a button each, more of them, the filters.
+
+    Where choices are numbered anyway, the numbered choices are the list itself.
+    """
+    locale, vehicle = turn.voice.locale, turn.person.vehicle
+    words, parts = phrases(locale, turn.voice.zone), _parts(locale)
+    known = _kept(turn.use(Directory), locale)
+    code, hidden = packed(search.wish, search.elsewhere), position(turn, search.lat, search.lng)
+    tail = f"{code}.{search.page}.{hidden}"
+    lines, buttons, pins = [title], [], []
+    for n, one in enumerate(findings.found, search.page * PAGE + 1):
+        place = one.listing
+        kept = known.get((place.id, vehicle, code)) or _keep(known, one, turn, code)
+        first, middle, last = _around_distance(one, kept, words, parts)
+        line = f"{first}{words.distance(one.distance_m)}{middle}{words.direction(one.bearing)}{last}"
+        if turn.can.buttons:
+            lines.append(f"{n}. {line}")
+            buttons.append(Button(f"{n} {kept.label}", f"p.{kept.number}.{tail}"))
+        else:
+            buttons.append(Button(line, f"p.{kept.number}.{tail}"))
+        pins.append(_pin(one))
+    if findings.more and search.page < MOST_PAGES:
+        buttons.append(Button(parts.more, f"n.{code}.{search.page + 1}.{hidden}"))
+    width = 2 if turn.can.buttons else 1
+    rows = [tuple(buttons[i : i + width]) for i in range(0, len(buttons), width)]
+    rows += [tuple([Button(name, prefix + hidden) for name, prefix in row]) for row in _filters(code, locale)]
+    return Outgoing("\n".join(lines), (*rows, *below), tuple(pins))
+
+
+def _around_distance(one: Suggestion, kept: "_Kept", words: Phrases, parts: "_Parts") -> tuple[str, str, str]:
+    """What a place's line says before its distance, between that and its direction, and after.
+
+    For some minutes it is the same for everybody, so it is kept. Ten minutes never hold a midnight.
+    """
+    place, opening = one.listing, one.opening
+    about = (one.arrives_at.timestamp() // 600, opening.state, opening.until, one.fresh_days)
+    around = kept.around.get(about)
+    if around is None:
+        line = (parts.full if kept.offers else parts.bare).format(
+            name=kept.heading,
+            open=words.opening(opening, one.arrives_at, place.phone),
+            distance=_HERE,
+            direction=_HERE,
+            offers=kept.offers,
+            fresh=words.doubtful if place.doubtful_since else words.freshness(one.fresh_days),
+        )
+        first, middle, last = line.split(_HERE)
+        if len(kept.around) >= _MOST_AROUND:
+            kept.around.clear()
+        around = kept.around[about] = (first, middle, last)
+    return around
+
+
+def _pin(one: Suggestion) -> Place:
+    place = one.listing
+    if place.lat is None or place.lng is None:
+        raise ValueError("what is found by position has one")
+    return Place(
+        place.code,
+        place.name,
+        place.lat,
+        place.lng,
+        place.address,
+        round(one.distance_m),
+        _PIN_STATES[one.opening.state],
+    )
+
+
+def wanted(wish: Wish, vehicle: str) -> tuple[str, ...]:
+    """Amenities in the order in which they matter: those asked for, then what such a vehicle's rider needs most."""
+    asked = settled(wish, vehicle).amenities
+    return (*sorted(asked), *(name for name in _WANTED.get(vehicle, _WANTED_BY_ALL) if name not in asked))
+
+
+def toggled(wish: Wish, name: str) -> Wish:
+    """`wish` with one filter the other way round."""
+    match name:
+        case "open_now":
+            return replace(wish, open_now=not wish.open_now)
+        case "charging" if _is_on(wish, name):
+            return replace(wish, charging=False, amenities=wish.amenities - _CHARGING)
+        case "charging":
+            return replace(wish, charging=True)
+    return replace(wish, amenities=wish.amenities ^ {name})
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The sentences of a list in one language, to be filled in."""
+
+    full: str
+    bare: str
+    heading: str
+    sample: str
+    more: str
+
+
+@cache
+def _parts(locale: str) -> _Parts:
+    word = _voice(locale).word
+    return _Parts(
+        full=word(_("{name} · {open}\n{distance}, {direction} · {offers} · {fresh}")),
+        bare=word(_("{name} · {open}\n{distance}, {direction} · {fresh}")),
+        heading=word(_("{name} ({kind})")),
+        sample=word(_("[sample] {name}")),
+        more=word(_("More ›")),
+    )
+
+
+def _voice(locale: str) -> Voice:
+    return voice(locale, ZoneInfo("UTC"))
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What does not change between two answers about a place; `around` is by what does."""
+
+    heading: str
+    offers: str
+    label: str
+    number: str
+    around: dict[tuple[object, ...], tuple[str, str, str]] = field(default_factory=dict)
+
+
+def _kept(directory: Directory, locale: str) -> dict[tuple[int, str, str], _Kept]:
+    """What is known by place, vehicle and wish, for these places in one language."""
+    known: dict[tuple[int, str, str], _Kept] = directory.notes.setdefault(locale, {})
+    return known
+
+
+def _keep(known: dict[tuple[int, str, str], _Kept], one: Suggestion, turn: Turn, code: str) -> _Kept:
+    place, vehicle = one.listing, turn.person.vehicle
+    words, parts = phrases(turn.voice.locale, turn.voice.zone), _parts(turn.voice.locale)
+    kind = words.kinds.get(place.kind, "")
+    heading = place.name if not kind or kind in place.name else parts.heading.format(name=place.name, kind=kind)
+    if place.demo and not place.name.startswith(SAMPLE):
+        heading = parts.sample.format(name=heading)
+    directory, today = turn.use(Directory), turn.now.astimezone(turn.voice.zone).date()
+    wish, _elsewhere = unpacked(code)
+    offers = [name for name in wanted(wish, vehicle) if directory.amenity_open(place, name, today)]
+    kept = _Kept(heading, words.listed(offers[:_MOST_OFFERS]), _short(place.name), number(place.id))
+    if not place.amenity_closed:
+        # What is closed for a season changes with the day, so only the others keep.
+        if len(known) >= _MOST_KEPT:
+            known.clear()
+        known[place.id, vehicle, code] = kept
+    return kept
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"
+
+
+@lru_cache(4096)
+def _filters(code: str, locale: str) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """Rows of (label, token without its position) for the filters, those that are on with their mark."""
+    wish, elsewhere = unpacked(code)
+    shown, word = [], _voice(locale).word
+    for name, label in _FILTERS.items():
+        mark = "✓ " if _is_on(wish, name) else ""
+        shown.append((f"{mark}{word(label)}", f"n.{packed(toggled(wish, name), elsewhere)}.0."))
+    return tuple(tuple(shown[i : i + _FILTERS_IN_A_ROW]) for i in range(0, len(shown), _FILTERS_IN_A_ROW))
+
+
+def _is_on(wish: Wish, name: str) -> bool:
+    match name:
+        case "open_now":
+            return wish.open_now
+        case "charging":
+            return wish.charging or bool(wish.amenities & _CHARGING)
+    return name in wish.amenities

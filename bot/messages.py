@@ -1,0 +1,112 @@
+"""What riders and the bot say to each other, free of any channel's vocabulary."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where one person can be reached: a channel's name and its id for that person."""
+
+    channel: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A point on the earth, WGS-84, degrees. Channels convert before they make one."""
+
+    lat: float
+    lng: float
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One thing a rider said or did.
+
+    `key` is the channel's own id for it, so hearing it twice changes nothing. `at` is aware UTC.
+    `locale` is what the platform says of the person's language (`zh-hans`, `en`), a hint for first contact.
+    `network` is a keyed hash of the network address where the channel sees one; many people may share it.
+    `event` is `photo`, `sticker`, `stopped`, `resumed` or empty.
+    """
+
+    sender: Address
+    key: str
+    at: datetime
+    text: str = ""
+    pressed: str = ""
+    location: Location | None = None
+    locale: str = ""
+    event: str = ""
+    network: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A choice: exactly one of `press` (a token of at most 64 bytes), `url` or `asks_location`."""
+
+    label: str
+    press: str = ""
+    url: str = ""
+    asks_location: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A pin that goes with a message. `lat`, `lng` are WGS-84; `open` is `yes`, `no` or `unknown`."""
+
+    code: str
+    name: str
+    lat: float
+    lng: float
+    address: str = ""
+    distance_m: int | None = None
+    open: str = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One thing to say: plain text, rows of buttons, and pins.
+
+    A message with `places` is a list of them; with `card` it is the card of its only place, which a channel
+    that has venues shows as one beside the text. The first line of a message with places is its title.
+    `photo` is a PNG that goes with the text, base64 (a QR code, say).
+    """
+
+    text: str
+    buttons: tuple[tuple[Button, ...], ...] = ()
+    places: tuple[Place, ...] = ()
+    card: bool = False
+    photo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a channel can do, so that nothing else asks which channel it is.
+
+    `buttons` false: choices are numbered and a digit answers the list as it was shown. `keeps_history` true:
+    the channel itself shows old messages again. `reply_window` is how long after a person's last word they
+    can be reached; None means always. `pushes` false: nothing reaches a person who is not there now.
+    """
+
+    buttons: bool = True
+    text_limit: int = 4096
+    asks_location: bool = True
+    photo: bool = True
+    pushes: bool = True
+    reply_window: timedelta | None = None
+
+
+def numbered(message: Outgoing, first: int = 1) -> tuple[Outgoing, list[str]]:
+    """`message` for a channel without buttons: choices numbered from `first` in its text, links spelled out.
+
+    Returns it with the tokens in the order of their numbers.
+    """
+    lines, tokens = [message.text], list[str]()
+    for button in (button for row in message.buttons for button in row):
+        if button.press:
+            lines.append(f"{first + len(tokens)} {button.label}")
+            tokens.append(button.press)
+        elif button.url:
+            lines.append(f"{button.label} {button.url.removeprefix('tel:')}")
+    return replace(message, text="\n".join(lines), buttons=()), tokens

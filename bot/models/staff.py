@@ -1,0 +1,35 @@
+"""People who work for the city."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bot.models.base import Base, BigId
+
+
+class StaffMember(Base):
+    """A login. `role` is one of `admin`, `editor`, `approver`, `operator`, `lawyer`, `county`, `viewer`."""
+
+    __tablename__ = "staff"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, init=False)
+    login: Mapped[str] = mapped_column(unique=True)
+    password_hash: Mapped[str]
+    role: Mapped[str]
+    created_at: Mapped[datetime]
+    counties: Mapped[list[str]] = mapped_column(default_factory=list)
+    failures: Mapped[int] = mapped_column(default=0)
+    locked_until: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class StaffSession(Base):
+    """A browser that is logged in, known by the hash of its cookie."""
+
+    __tablename__ = "staff_sessions"
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    staff_id: Mapped[int] = mapped_column(ForeignKey(StaffMember.id, ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    csrf: Mapped[str]

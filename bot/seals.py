@@ -1,0 +1,75 @@
+"""Keys derived from the one secret: what we sign, encrypt and recognise again."""
+
+import base64
+import hashlib
+import hmac
+import os
+from functools import cached_property
+from struct import pack, unpack
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
+
+
+class BrokenSeal(Exception):
+    """What came back was not made by us, or not for this purpose or person."""
+
+
+class Seals:
+    """One instance holds the keys of one installation, each derived for its own purpose."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
+
+    def key(self, purpose: str, length: int = 32) -> bytes:
+        """A key for `purpose` alone (HMAC-SHA256 of the secret, at most 32 bytes)."""
+        return hmac.digest(self._secret, purpose.encode(), hashlib.sha256)[:length]
+
+    def signature(self, purpose: str, subject: str, length: int = 16) -> str:
+        """URL-safe text that only this installation can make of `subject`."""
+        digest = hmac.digest(self.key(purpose), subject.encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(digest[:length]).decode().rstrip("=")
+
+    def sign(self, purpose: str, subject: str) -> str:
+        """`subject` and its signature in one token; see `signed`."""
+        return f"{subject}.{self.signature(purpose, subject)}"
+
+    def signed(self, purpose: str, token: str) -> str:
+        """The subject of a token made by `sign`; raises BrokenSeal."""
+        subject, _dot, signature = token.rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self.signature(purpose, subject).encode()):
+            raise BrokenSeal(purpose)
+        return subject
+
+    def hide(self, lat: float, lng: float, owner: str) -> str:
+        """A position as 32 URL-safe characters that only `owner`'s messages can bring back.
+
+        Rounded to 4 decimals of a degree, about 10 metres.
+        """
+        plain = pack(">ii", round(lat * 10_000), round(lng * 10_000))
+        return base64.urlsafe_b64encode(self._siv.encrypt(plain, [owner.encode()])).decode()
+
+    def seek(self, hidden: str, owner: str) -> tuple[float, float]:
+        """The position that `hide` hid, as (lat, lng); raises BrokenSeal."""
+        try:
+            plain = self._siv.decrypt(base64.urlsafe_b64decode(hidden.encode()), [owner.encode()])
+            lat, lng = unpack(">ii", plain)
+        except (InvalidTag, ValueError) as error:
+            raise BrokenSeal("position") from error
+        return lat / 10_000, lng / 10_000
+
+    def encrypt(self, plain: str, purpose: str) -> bytes:
+        """`plain` for keeping in the database: a random nonce, then AES-256-GCM."""
+        nonce = os.urandom(12)
+        return nonce + AESGCM(self.key(purpose)).encrypt(nonce, plain.encode(), purpose.encode())
+
+    def decrypt(self, kept: bytes, purpose: str) -> str:
+        """What `encrypt` kept; raises BrokenSeal."""
+        try:
+            return AESGCM(self.key(purpose)).decrypt(kept[:12], kept[12:], purpose.encode()).decode()
+        except (InvalidTag, ValueError) as error:
+            raise BrokenSeal(purpose) from error
+
+    @cached_property
+    def _siv(self) -> AESSIV:
+        return AESSIV(self.key("position"))

@@ -1,0 +1,93 @@
+"""A real browser on a phone-sized window, and a small site for it to open."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+AXE = Path(__file__).parent / "vendor" / "axe" / "axe.min.js"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium as the system has it; where there is none the test is skipped, but never in CI."""
+    if CHROMIUM is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("CI must have chromium")
+        pytest.skip("chromium is not installed")
+    async with chromium() as browser:
+        yield browser
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """The system's Chromium, for as long as the block lasts."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+class Watched:
+    """A page that keeps what went wrong in it: script errors, and requests that leave the site."""
+
+    def __init__(self, page: Page, context: BrowserContext, origin: str) -> None:
+        self.page = page
+        self.context = context
+        self.faults: list[str] = []
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("console", lambda said: self.faults.append(said.text) if _is_fault(said.text, said.type) else None)
+        page.on("request", lambda sent: None if _is_ours(sent.url, origin) else self.faults.append(sent.url))
+
+
+def _is_fault(text: str, kind: str) -> bool:
+    # A browser reports every socket that a restart cuts; the page is there to mend that.
+    return kind == "error" and "WebSocket" not in text and "ERR_CONNECTION_REFUSED" not in text
+
+
+def _is_ours(url: str, origin: str) -> bool:
+    return url.startswith((origin, origin.replace("http", "ws"), "data:", "blob:"))
+
+
+async def serious_faults(page: Page, ignored: Iterable[str] = ()) -> list[str]:
+    """What axe finds that keeps people out, `serious` or `critical`, as one line each."""
+    await page.evaluate(AXE.read_text())
+    found = await page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{fault['id']}: {fault['nodes'][0]['html'][:200]}"
+        for fault in found["violations"]
+        if fault["impact"] in ("serious", "critical") and fault["id"] not in ignored
+    ]
+
+
+class Serving:
+    """A site that listens on one port, and can go away and come back there."""
+
+    def __init__(self, app: web.Application, port: int = 0) -> None:
+        self._app = app
+        self._runner: web.AppRunner | None = None
+        self.port = port
+
+    async def __aenter__(self) -> "Serving":
+        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        await site.start()
+        assert site._server is not None
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        assert self._runner is not None
+        await self._runner.cleanup()
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"

@@ -1,0 +1,156 @@
+"""What every test can ask for: a database of each kind, and a world in which people chat."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from bot.database import Database, migrate
+from bot.messages import Capabilities
+from bot.models import Base
+from tests.chat import PretendChannel, RiderInTest, World
+
+POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+
+KINDS_OF_CHANNEL = {
+    "buttons": Capabilities(),
+    "digits": Capabilities(buttons=False, text_limit=600, asks_location=False),
+}
+
+# A story runs in four worlds: every two of database, channel and restarting meet in one of them.
+WORLDS = {
+    ("sqlite", "buttons", False),
+    ("sqlite", "digits", True),
+    ("postgresql", "buttons", True),
+    ("postgresql", "digits", False),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def runs(item: pytest.Item) -> bool:
+        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        world = tuple(params.get(name) for name in ("database_kind", "channel", "restarting"))
+        return None in world or world in WORLDS or world[1] not in KINDS_OF_CHANNEL
+
+    items[:] = [item for item in items if runs(item)]
+
+
+@pytest.fixture(scope="session")
+def worker(request: pytest.FixtureRequest) -> str:
+    return os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    asyncio.run(_migrated(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_url(worker: str) -> Iterator[str]:
+    """A database of this test process alone, migrated once; skips where no PostgreSQL answers."""
+    name = f"nuanxin_test_{worker}_{os.getpid()}"
+    try:
+        asyncio.run(
+            _on_server(
+                f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
+                f"CREATE DATABASE {name}",
+                f"ALTER DATABASE {name} SET synchronous_commit = off",
+            )
+        )
+    except (OSError, asyncpg.PostgresError, TimeoutError):
+        if os.environ.get("CI"):
+            raise
+        pytest.skip("no PostgreSQL: set TEST_POSTGRES_URL")
+    url = POSTGRES.rpartition("/")[0] + f"/{name}"
+    asyncio.run(_migrated(url))
+    yield url
+    asyncio.run(_on_server(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def memory_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder that is kept in memory where the machine has that: waiting for a disk tests nothing."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database at the newest schema; its parameter runs a test on both kinds."""
+    if database_kind == "postgresql":
+        return str(request.getfixturevalue("postgres_url"))
+    template = request.getfixturevalue("sqlite_template")
+    folder = request.getfixturevalue("memory_folder")
+    shutil.copy(template, folder / "test.db")
+    return f"sqlite:///{folder}/test.db"
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    if not database.embedded:
+        tables = ", ".join(f'"{table}"' for table in Base.metadata.tables)
+        async with database.engine.begin() as connection:
+            await connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    yield database
+    await database.close()
+
+
+@pytest.fixture(params=KINDS_OF_CHANNEL)
+def channel(request: pytest.FixtureRequest) -> PretendChannel:
+    return PretendChannel(request.param, KINDS_OF_CHANNEL[request.param])
+
+
+@pytest.fixture(params=[False, True], ids=["steady", "restarting"])
+def restarting(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture
+async def world(database: Database, channel: PretendChannel, restarting: bool) -> AsyncIterator[World]:
+    world = World(database, channel, restarting=restarting)
+    await world.open()
+    yield world
+    await world.close()
+
+
+@pytest.fixture
+def rider(world: World) -> RiderInTest:
+    return world.rider("mei")
+
+
+@pytest.fixture(autouse=True)
+def no_errors_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """An error in the log fails the test, unless the test clears it."""
+    yield
+    errors = [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")]
+    assert not errors, [record.getMessage() for record in errors]
+
+
+async def _migrated(url: str) -> None:
+    database = Database(url)
+    await migrate(database)
+    await database.close()
+
+
+async def _on_server(*statements: str) -> None:
+    server = await asyncpg.connect(POSTGRES, timeout=3)
+    for statement in statements:
+        await server.execute(statement)
+    await server.close()

@@ -1,0 +1,108 @@
+"""A rider says in their own words what they look for."""
+
+import pytest
+
+from tests.chat import RiderInTest, World
+from tests.handlers.conftest import LAT, LNG, Settle
+
+pytestmark = pytest.mark.usefixtures("town")
+
+
+async def test_a_wish_waits_for_the_location(rider: RiderInTest) -> None:
+    await rider.says("哪儿有热水")
+    rider.sees("Where are you?")
+    await rider.shares(LAT, LNG)
+    rider.sees("Nearest to you, Hot water", "东街爱心驿站")
+    rider.does_not_see("西街充电点")
+
+
+async def test_the_first_list_after_a_wish_asks_for_the_vehicle(rider: RiderInTest) -> None:
+    await rider.says("哪儿有热水")
+    await rider.shares(LAT, LNG)
+    rider.sees_choices("Skip")
+
+
+async def test_a_wish_takes_a_county_instead_of_a_location(rider: RiderInTest) -> None:
+    await rider.says("厕所")
+    await rider.says("河津")
+    rider.sees("From the centre of Hejin", "河津快充站", "about")
+    await rider.says("谢谢")
+    rider.sees("You are welcome")
+
+
+async def test_a_wish_takes_the_name_of_a_place_instead_of_a_location(rider: RiderInTest) -> None:
+    await rider.says("哪里能充电")
+    await rider.says("东街爱心驿站")
+    rider.sees("西街充电点")
+
+
+async def test_another_wish_takes_the_place_of_the_first(rider: RiderInTest) -> None:
+    await rider.says("哪儿有热水")
+    await rider.says("能停大货车、能洗澡的")
+    await rider.shares(LAT, LNG)
+    rider.does_not_see("Hot water:")
+
+
+async def test_a_county_needs_no_location(rider: RiderInTest) -> None:
+    await rider.says("河津市 充电站")
+    rider.sees("From the centre of Hejin", "河津快充站")
+
+
+async def test_a_name_leads_to_its_card(rider: RiderInTest) -> None:
+    await rider.says("府东街食堂")
+    rider.sees("府东街社区爱心食堂", "Nobody has surveyed")
+
+
+async def test_names_alike_are_for_the_rider_to_choose(rider: RiderInTest, settle: Settle) -> None:
+    names = ("红旗路北爱心驿站", "红旗路南爱心驿站", "红旗路东爱心驿站")
+    await settle(
+        *(
+            {"code": f"H-{n}", "name": name, "kind": "rest_station", "lat": LAT, "lng": LNG + n / 100}
+            for n, name in enumerate(names)
+        )
+    )
+    await rider.says("红旗路附近的厕所")
+    rider.sees("Which one do you mean?")
+    await rider.taps("红旗路南")
+    rider.sees("From 红旗路南爱心驿站", "Toilet")
+
+
+async def test_a_place_that_nobody_knows_is_asked_for_again(rider: RiderInTest) -> None:
+    await rider.says("火星广场附近的厕所")
+    rider.sees("I know no place called", "火星广场")
+    await rider.shares(LAT, LNG)
+    rider.sees("Nearest to you, Toilet")
+
+
+async def test_other_things_can_be_said_while_the_location_is_awaited(rider: RiderInTest) -> None:
+    await rider.says("哪儿有热水")
+    await rider.says("/help")
+    rider.sees("In danger call 110")
+    await rider.shares(LAT, LNG)
+    rider.sees("Hot water")
+
+
+async def test_the_wait_can_be_cancelled(rider: RiderInTest) -> None:
+    await rider.says("哪儿有热水")
+    await rider.says("取消")
+    await rider.shares(LAT, LNG)
+    rider.sees("Nearest to you:")
+
+
+@pytest.mark.parametrize("words", ["asdf qwerty", "😀😀", "\u202e\u202d", "x" * 10_000, "？？？"])
+async def test_what_nobody_understands_gets_a_way_on(rider: RiderInTest, words: str) -> None:
+    await rider.says(words)
+    rider.sees("Send your location")
+
+
+async def test_words_near_a_name_are_met_with_a_suggestion(rider: RiderInTest) -> None:
+    await rider.says("西街充电点好慢啊昨天")
+    await rider.taps("西街充电点")
+    rider.sees("E-bike charging")
+
+
+async def test_traditional_characters_and_typos(world: World) -> None:
+    rider = world.rider("lin", locale="zh-hant")
+    await rider.says("熱睡")
+    await rider.shares(LAT, LNG)
+    rider.sees("離您最近的，熱水：", "东街爱心驿站")

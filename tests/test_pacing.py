@@ -1,0 +1,121 @@
+"""Even steps, who goes first, and one message a second to one person; on a virtual clock."""
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from bot.database import Database
+from bot.pacing import LANE, OwnSteps, Pacer, SharedSteps
+
+
+class VirtualTime:
+    """A clock that moves on when everybody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        future = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self.now + seconds, future))
+        await future
+
+    async def run(self, *work: asyncio.Task[None]) -> None:
+        while not all(task.done() for task in work):
+            for _ in range(20):
+                await asyncio.sleep(0)
+            if self._sleepers:
+                self._sleepers.sort(key=lambda sleeper: sleeper[0])
+                at, future = self._sleepers.pop(0)
+                self.now = max(self.now, at)
+                if not future.done():
+                    future.set_result(None)
+
+
+async def paced(rate: float, wanted: list[tuple[str, str]]) -> list[tuple[float, str, str]]:
+    """Ask for all steps at once; returns when each was let through."""
+    time = VirtualTime()
+    pacer = Pacer(OwnSteps(rate, time), time, time.sleep)
+    through: list[tuple[float, str, str]] = []
+
+    async def send(lane: str, person: str) -> None:
+        LANE.set(lane)
+        await pacer.step(person)
+        through.append((time.now, lane, person))
+
+    await time.run(*(asyncio.create_task(send(lane, person)) for lane, person in wanted))
+    return through
+
+
+async def test_steps_are_even_and_below_the_rate() -> None:
+    through = await paced(29, [("bulk", str(n)) for n in range(100)])
+    times = [at for at, _lane, _person in through]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert min(gaps) >= 1 / 29 - 1e-9
+    for start in times:
+        assert sum(start <= at < start + 1 - 1e-6 for at in times) <= 29
+
+
+async def test_an_answer_takes_the_next_step() -> None:
+    wanted = [("bulk", str(n)) for n in range(50)] + [("personal", "p")] + [("answer", "a")]
+    through = [lane for _at, lane, _person in await paced(29, wanted)]
+    assert through[:2] == ["answer", "personal"]
+
+
+async def test_one_person_gets_one_a_second_outside_the_answers() -> None:
+    through = await paced(29, [("bulk", "mei")] * 4)
+    times = [at for at, _lane, _person in through]
+    assert [round(at - times[0]) for at in times] == [0, 1, 2, 3]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["answer", "personal", "bulk"]), st.sampled_from("abcdef")), max_size=40))
+def test_everybody_gets_through_once_and_never_too_fast(wanted: list[tuple[str, str]]) -> None:
+    through = asyncio.run(paced(10, wanted))
+    assert sorted((lane, person) for _at, lane, person in through) == sorted(wanted)
+    times = sorted(at for at, _lane, _person in through)
+    assert all(later - earlier >= 0.1 - 1e-9 for earlier, later in pairwise(times))
+
+
+async def test_processes_share_their_steps(database: Database) -> None:
+    if database.embedded:
+        pytest.skip("an embedded database has one process")
+    rate, processes = 50.0, [SharedSteps(database, "token", 50.0) for _ in range(3)]
+    used: list[float] = []
+
+    async def send(steps: SharedSteps, lane: str) -> None:
+        for _ in range(5):
+            taken, wait = False, 0.0
+            while not taken:
+                taken, wait = await steps.take(lane)
+                at = await _database_time(database) + wait
+                if not taken:
+                    await asyncio.sleep(wait)
+            used.append(at)
+            await asyncio.sleep(wait)
+
+    lanes = ["answer", "bulk", "bulk"]
+    await asyncio.gather(*(send(steps, lane) for steps, lane in zip(processes, lanes, strict=True)))
+    assert len(used) == 15
+    assert max(used) - min(used) >= 14 / rate - 0.02
+
+
+async def test_without_steps_nobody_hangs() -> None:
+    class Broken:
+        async def take(self, lane: str) -> tuple[bool, float]:
+            raise OSError("no database")
+
+    pacer = Pacer(Broken(), lambda: 0.0)
+    with pytest.raises(OSError, match="no database"):
+        await pacer.step("mei")
+
+
+async def _database_time(database: Database) -> float:
+    async with database.reading() as db:
+        return float(await db.scalar(text("SELECT extract(epoch FROM clock_timestamp())")) or 0)
