@@ -44,7 +44,7 @@ lock:  ## renew the lock files (needs uv)
 .venv/installed: requirements.lock pyproject.toml
 	@if command -v uv >/dev/null; then \
 	  test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) .venv; \
-	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock && \
+	  uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock && \
 	  uv pip install --quiet --python $(BIN)/python --no-deps -e .; \
 	else \
 	  test -x $(BIN)/python || $(PYTHON) -m venv .venv 2>/dev/null || $(PYTHON) -m venv --clear --without-pip .venv; \
@@ -56,7 +56,7 @@ lock:  ## renew the lock files (needs uv)
 
 .venv/installed-bench: .venv/installed requirements-bench.lock
 	@if command -v uv >/dev/null; then \
-	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-bench.lock; \
+	  uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-bench.lock; \
 	else \
 	  if test -x $(BIN)/pip; then PIP=$(BIN)/pip; else PIP="$(PYTHON) -m pip --python $(BIN)/python"; fi; \
 	  $$PIP install --quiet --require-hashes -r requirements-bench.lock; \
