@@ -1,4 +1,4 @@
-"""Runs the benchmarks: `python -m bench` all, `python -m bench webhook|nearest|startup [options]` one."""
+"""Runs the benchmarks: `python -m bench` all, `python -m bench webhook [options]` one; wrong words list their names."""
 
 import importlib
 import sys
@@ -7,6 +7,9 @@ from collections.abc import Sequence
 PARTS = {
     "webhook": ("bench.webhook.__main__", "Location webhooks a second on one core, against other bots"),
     "nearest": ("bench.nearest", "Nearest search over 1,000 to 1,000,000 places"),
+    "broadcast": ("bench.broadcast.__main__", "Notices a second, and preparing them for a million"),
+    "wechat": ("bench.wechat.__main__", "WeChat callbacks a second of one core, against wechatpy"),
+    "bookings": ("bench.bookings", "Bookings a second through the engine, beside the same rows in plain SQL"),
     "startup": ("bench.startup", "Start to first answer, and memory"),
 }
 

@@ -22,9 +22,13 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 importing = typer.Typer(no_args_is_help=True, help="Take in places, offerings or sessions from a file.")
 exporting = typer.Typer(no_args_is_help=True, help="Give out places as a file.")
 staff = typer.Typer(no_args_is_help=True, help="People who work for the city.")
+wechat = typer.Typer(no_args_is_help=True, help="The WeChat account.")
+season = typer.Typer(no_args_is_help=True, help="Series of notices that ship with the city.")
 app.add_typer(importing, name="import")
 app.add_typer(exporting, name="export")
 app.add_typer(staff, name="staff")
+app.add_typer(season, name="season")
+app.add_typer(wechat, name="wechat")
 
 T = TypeVar("T")
 # How long the turns in hand may take to finish after the signal to stop.
@@ -139,6 +143,86 @@ def link_staff(login: str) -> None:
     from bot import commands
 
     print(_run(lambda settings: commands.link_staff(settings, login)))
+
+
+@staff.command("list")
+def list_staff() -> None:
+    """Print each account: login, role, counties, state."""
+    from bot import commands
+
+    for line in _run(commands.list_staff):
+        print(line)
+
+
+@staff.command("disable")
+def disable_staff(login: str) -> None:
+    """Keep an account out: it is logged out everywhere, and its chats are unlinked."""
+    from bot import commands
+
+    _run(lambda settings: commands.disable_staff(settings, login))
+
+
+@staff.command("reset")
+def reset_staff(
+    login: str,
+    phone_is_lost: Annotated[bool, typer.Option("--phone-is-lost", help="Take the second factor off, too.")] = False,
+) -> None:
+    """Print a link, valid 24 hours and once, by which this account chooses a new password."""
+    from bot import commands
+
+    print(_run(lambda settings: commands.reset_staff(settings, login, phone_is_lost=phone_is_lost)))
+
+
+@app.command()
+def broadcast(
+    what: Annotated[str, typer.Argument(metavar="FILE|status", help="A TOML file, or the word status.")],
+    number: Annotated[int | None, typer.Argument(help="The number of a broadcast, after status.")] = None,
+    author: Annotated[str, typer.Option(metavar="LOGIN", help="Who wrote it.")] = "",
+    approver: Annotated[str, typer.Option(metavar="LOGIN", help="Who stands for it beside the author.")] = "",
+    at: Annotated[str, typer.Option(metavar="TIME", help="ISO; local to the city unless it says otherwise.")] = "",
+) -> None:
+    """Send the notice in FILE, or say what became of one; one line of JSON each."""
+    from bot import commands
+
+    if what == "status" and number is not None:
+        said = _run(lambda settings: commands.broadcast_status(settings, number))
+    elif not (author and approver):
+        raise typer.BadParameter("a broadcast needs --author and --approver")
+    else:
+        said = _run(lambda settings: commands.broadcast(settings, Path(what), author, approver, at))
+    print(json.dumps(said, ensure_ascii=False))
+
+
+@app.command()
+def resume() -> None:
+    """Let bulk sending go on in a restored database."""
+    from bot import commands
+
+    print("Bulk sending goes on." if _run(commands.resume) else "Bulk sending was not held.")
+
+
+@season.command("on")
+def season_on(name: str) -> None:
+    """Bring a season's notices up to its file and let them fire; the report is one line of JSON."""
+    from bot import commands
+
+    print(json.dumps(_run(lambda settings: commands.season_on(settings, name)), ensure_ascii=False))
+
+
+@season.command("off")
+def season_off(name: str) -> None:
+    """Let nothing of a season fire any more."""
+    from bot import commands
+
+    print(json.dumps({"was_on": _run(lambda settings: commands.season_off(settings, name))}))
+
+
+@wechat.command("menu")
+def make_menu() -> None:
+    """Make the menu below the chat anew; a running program does so at its start."""
+    from bot import commands
+
+    print(f"The menu has {_run(commands.make_menu)} entries.")
 
 
 @app.command()

@@ -4,7 +4,8 @@ import asyncio
 import gc
 import os
 import socket
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterable, Mapping
 from functools import partial
 from ipaddress import ip_address
 from typing import Any
@@ -13,10 +14,10 @@ import structlog
 from aiohttp import web
 
 from bot import i18n, loops, outbox, signals
-from bot.channels import Answer, Channel, Hear, Polyglot, Presence
-from bot.channels.telegram import TelegramChannel
-from bot.channels.telegram.webhook import PATH as WEBHOOK_PATH
+from bot.channels import Answer, Channel, Hear, Listener, Polyglot, Presence, Unheard
 from bot.channels.web import WebChannel
+from bot.channels.wechat import PATH as CALLBACK_PATH
+from bot.channels.wechat import PassiveWeChatChannel
 from bot.clock import Clock, monotonic
 from bot.conversation import Router
 from bot.conversation.engine import Engine, forget_old
@@ -28,17 +29,26 @@ from bot.i18n import LOCALES
 from bot.loops import Loops
 from bot.messages import Address, Incoming
 from bot.metrics import Metrics
+from bot.official_account import OfficialAccount, official_account
 from bot.outbox import LANES
 from bot.pacing import OwnSteps, Pacer, SharedSteps, Steps
 from bot.schedule import Jobs, Ticker
 from bot.seals import BrokenSeal, Seals
-from bot.services import duties, places
+from bot.services import duties, exchanges, holidays, places, riders, weather, windows
+from bot.services.broadcasts import jobs as broadcast_jobs
+from bot.services.broadcasts import resolving
+from bot.services.broadcasts.audience import Reach
+from bot.services.broadcasts.newsroom import Newsroom
 from bot.services.city import City, load_city
 from bot.services.desk import Desk
 from bot.services.directory import Directory
+from bot.services.policies import Policies, load_policies
+from bot.services.schedules import tick
 from bot.services.tallies import Tally
+from bot.services.tokens import Tokens
 from bot.settings import Settings
-from bot.web import api, health, pages, passes
+from bot.web import api, health, pages, passes, sign_in
+from bot.web.console import Console
 from bot.web.proxies import client_address
 from bot.web.server import build_app
 from bot.web.site import Map, Site
@@ -46,8 +56,13 @@ from bot.web.site import Map, Site
 log = structlog.get_logger(__name__)
 
 HOURLY = 3600.0
+# A hundred turns in hand are some thousand objects in use: looking through them for garbage every 700 finds none.
+NEW_OBJECTS = 10_000
 # A seat is stuck no longer than its hold and this.
 SWEEP_EVERY = 15.0
+EXPIRE_EVERY = 60.0
+# How often somebody looks whether a scheduled notice is due.
+TICK_EVERY = 2.0
 
 
 def features() -> Router:
@@ -59,10 +74,66 @@ def features() -> Router:
 
 
 def resources_of(
-    city: City, directory: Directory, seals: Seals, database: Database, tally: Tally, desk: Desk
+    city: City,
+    directory: Directory,
+    seals: Seals,
+    database: Database,
+    tally: Tally,
+    desk: Desk,
+    newsroom: Newsroom,
 ) -> Mapping[type, object]:
     """What a handler may ask its turn for."""
-    return {City: city, Directory: directory, Seals: seals, Database: database, Tally: tally, Desk: desk}
+    return {
+        City: city,
+        Directory: directory,
+        Seals: seals,
+        Database: database,
+        Tally: tally,
+        Desk: desk,
+        Newsroom: newsroom,
+        Reach: newsroom.reach,
+        Policies: load_policies(city.folder),
+        weather.Prepared: weather.prepared(city.folder),
+    }
+
+
+def _bound(host: str) -> socket.socket:
+    """A socket on a port that is free; nobody is answered before it is served."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family)
+    bound.bind((host, 0))
+    return bound
+
+
+def reach_of(channels: Iterable[Channel]) -> Reach:
+    """What the channels in use can do, for whoever must not know them."""
+    can = {channel.name: channel.can for channel in channels}
+    return Reach(
+        pushing=frozenset(name for name in can if can[name].pushes and can[name].reply_window is None),
+        windowed=frozenset(name for name in can if can[name].pushes and can[name].reply_window is not None),
+        present=frozenset(name for name in can if not can[name].pushes),
+        editing=frozenset(name for name in can if can[name].edits),
+        limits={name: can[name].text_limit for name in can},
+    )
+
+
+class _Outage:
+    """Says once that the database is away, and once that it is back, however many people ask meanwhile."""
+
+    def __init__(self) -> None:
+        self._is_on = False
+
+    def goes_on(self, trouble: Exception) -> None:
+        if not self._is_on:
+            self._is_on = True
+            # What a database says of a row may be private: only where it happened is kept.
+            trace = "".join(traceback.format_tb(trouble.__traceback__))
+            log.error("database does not answer", error=type(trouble).__name__, trace=trace)
+
+    def ends(self) -> None:
+        if self._is_on:
+            self._is_on = False
+            log.warning("database answers again")
 
 
 class Program:
@@ -76,38 +147,63 @@ class Program:
         self.seals = Seals(secret)
         self.city = load_city(settings.city_folder)
         self.database = Database(settings.database_url)
-        self.directory = Directory(self.city.zone, demo=settings.demo)
+        calendar = holidays.known_in(settings.city_folder)
+        self.directory = Directory(self.city.zone, demo=settings.demo, calendar=calendar)
         self.tally = Tally()
         self.metrics = Metrics()
         self.loops = Loops(self.database, self.clock, f"{socket.gethostname()}:{os.getpid()}")
         self.wakes = {lane: asyncio.Event() for lane in LANES}
-        local = f"http://{settings.host}:{settings.port}"
-        self.desk = Desk(self.seals, self.city.zone, settings.demo, settings.public_url or local)
+        # Links name the port, so one that the system may choose is taken before there are any.
+        self._socket = _bound(settings.host) if talks and not settings.port else None
+        port = self._socket.getsockname()[1] if self._socket else settings.port
+        address = settings.public_url or f"http://{settings.host}:{port}"
+        self.desk = Desk(self.seals, self.city.zone, settings.demo, address, calendar)
         self.jobs = Jobs()
         duties.register(self.jobs, self.desk)
         self.channels: dict[str, Channel] = {"web": self._web_channel()}
+        self.pacers: dict[str, Pacer] = {}
         if settings.telegram_token:
-            self.channels["telegram"] = self._telegram_channel(self._telegram_pacer())
-        self.courier = Courier(self.database, self.channels, self.clock, self.metrics.delivered)
+            self.pacers["telegram"] = self._telegram_pacer()
+            self.channels["telegram"] = self._telegram_channel(self.pacers["telegram"])
+        self.account: OfficialAccount | None = None
+        if settings.wechat_app_id:
+            self.account = self._official_account()
+            self.channels[self.account.channel.name] = self.account.channel
+        pages = load_policies(self.city.folder).codes
+        self.newsroom = Newsroom(reach_of(self.channels.values()), self.city.zone, pages)
+        broadcast_jobs.register(self.jobs, self.newsroom)
+        self.courier = Courier(
+            self.database,
+            self.channels,
+            self.clock,
+            self.metrics.delivered,
+            zone=self.city.zone,
+            pacers=self.pacers,
+        )
         self.engine = Engine(
             self.database,
             features(),
             self.clock,
             self.city.zone,
-            resources_of(self.city, self.directory, self.seals, self.database, self.tally, self.desk),
+            resources_of(self.city, self.directory, self.seals, self.database, self.tally, self.desk, self.newsroom),
             self.courier.deliver,
         )
+        self._outage = _Outage()
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> int:
         """Serve until `stop`; returns the port that the web server listens on, 0 if there is none."""
+        gc.set_threshold(NEW_OBJECTS)
         for name, channel in self.channels.items():
-            if isinstance(channel, TelegramChannel):
+            if isinstance(channel, Listener):
                 await channel.start()
                 if self.talks and channel.by_webhook:
                     self.loops.start_task(name, partial(channel.listen, self.hear_on(channel)))
                 elif self.works and not channel.by_webhook:
                     self.loops.start_task(name, partial(channel.listen, self.hear_on(channel)), alone=True)
+        if self.account and self.works:
+            name = self.account.channel.name
+            self.loops.start_task(name, partial(self.account.keep, partial(self.loops.beat, name)), alone=True)
         self._start_loops()
         return await self._serve() if self.talks else 0
 
@@ -123,11 +219,16 @@ class Program:
             await channel.close()
         await self.loops.stop()
         await self.engine.drain()
+        await self.courier.close()
         if self._runner:
             await self._runner.cleanup()
+        if self._socket:
+            self._socket.close()
         for other in self.channels.values():
             if other not in here:
                 await other.close()
+        if self.account:
+            await self.account.close()
         try:
             await self._count_searches()
         except DATABASE_TROUBLE:
@@ -140,13 +241,14 @@ class Program:
         try:
             async with asyncio.timeout(2):
                 migrated = await is_migrated(self.database)
-                signs = {}
+                signs, pauses = {}, []
                 if migrated:
                     async with self.database.reading() as db:
                         signs = await loops.signs_of_life(db, now)
+                        pauses = await outbox.pauses(db, now)
             reachable = True
         except DATABASE_TROUBLE:
-            reachable, migrated, signs = False, False, {}
+            reachable, migrated, signs, pauses = False, False, {}, []
         loaded = self.directory.version is not None
         return {
             "ready": reachable and migrated and loaded,
@@ -157,6 +259,7 @@ class Program:
                 name: {"ok": sign.ok, "last": sign.at.isoformat(), "detail": sign.detail}
                 for name, sign in sorted((signs | self.loops.signs).items())
             },
+            "paused": {pause.channel: {"until": pause.until.isoformat(), "reason": pause.reason} for pause in pauses},
         }
 
     def _start_loops(self) -> None:
@@ -166,14 +269,19 @@ class Program:
         for name, channel in self.channels.items():
             if channel.can.pushes and not self.works:
                 continue
-            if not channel.can.pushes and not self.talks:
+            if not channel.can.pushes and (not self.talks or isinstance(channel, PassiveWeChatChannel)):
                 continue
+            if isinstance(channel, WebChannel):
+                start("page memory", channel.forget_old, every=60.0)
             for lane in LANES:
                 step = partial(self.courier.deliver_due, name, lane)
                 start(f"delivery {name} {lane}", step, every=1.0, wake=self.wakes[lane])
         if self.works:
             start("schedule", Ticker(self.database, self.jobs, self.clock).tick, every=1.0)
             start("bookings", self._sweep, every=SWEEP_EVERY)
+            start("broadcasts", self._broadcast, every=0.5)
+            start("expiry", self._expire, every=EXPIRE_EVERY)
+            start("notices", self._tick, every=TICK_EVERY)
             start("housekeeping", self._forget_old, every=HOURLY)
         if not self.database.embedded:
             heard = {"people": self._somebody_changed, places.TOPIC: lambda _payload: None}
@@ -191,22 +299,44 @@ class Program:
             map=Map(settings.tiles_url, settings.tiles_attribution, settings.tiles_datum),
             public_url=settings.public_url,
             is_demo=settings.demo,
+            signs_for_wechat=bool(self.account and self.account.page_routes),
         )
         routes: list[web.AbstractRouteDef] = [
             *api.routes(self.directory, self.clock, self.city.zone),
             *passes.routes(self.desk),
+            *sign_in.routes(self.desk, WebChannel.name, partial(self.seals.sign, "web-session")),
             *health.routes(self.ready, self._numbers, settings.metrics_token),
         ]
         for channel in self.channels.values():
             routes += channel.routes(self.hear_on(channel))
+        if self.account:
+            routes += self.account.page_routes
         client = client_address(settings.trusted_proxies)
         app = build_app(
-            site, places=pages.place_page(self.directory), extra=routes, client=client, machines=[WEBHOOK_PATH]
+            site,
+            places=pages.place_page(self.directory),
+            extra=routes,
+            client=client,
+            machines=[CALLBACK_PATH, *(one.path for one in self.channels.values() if isinstance(one, Listener))],
+            console=self._console(),
         )
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
         await self._runner.setup()
-        await web.TCPSite(self._runner, settings.host, settings.port).start()
+        if self._socket:
+            await web.SockSite(self._runner, self._socket).start()
+        else:
+            await web.TCPSite(self._runner, settings.host, settings.port).start()
         return int(self._runner.addresses[0][1])
+
+    def _console(self) -> Console:
+        return Console(
+            self.desk,
+            self.directory,
+            self.newsroom,
+            weather.prepared(self.city.folder),
+            self.ready,
+            self.settings.require_totp,
+        )
 
     def hear_on(self, channel: Channel) -> Hear:
         """What `channel` calls with everything that comes in."""
@@ -218,6 +348,10 @@ class Program:
             began = monotonic()
             try:
                 said = await engine.hear(heard, can)
+            except DATABASE_TROUBLE as trouble:
+                errors.inc()
+                self._outage.goes_on(trouble)
+                raise Unheard from trouble
             except Exception:
                 errors.inc()
                 raise
@@ -245,6 +379,7 @@ class Program:
             now=self.clock,
             say=say,
             arrived=self._arrived,
+            knows=self._knows,
             public_url=self.settings.public_url,
             network=self._network,
         )
@@ -264,7 +399,10 @@ class Program:
         steps: Steps = OwnSteps(rate, monotonic) if own else SharedSteps(self.database, "telegram", rate)
         return Pacer(steps, monotonic)
 
-    def _telegram_channel(self, pacer: Pacer) -> TelegramChannel:
+    def _telegram_channel(self, pacer: Pacer) -> Channel:
+        # Its library takes a quarter of a second and 20 MB, which only those who have a bot there need to spend.
+        from bot.channels.telegram import TelegramChannel
+
         settings = self.settings
 
         async def beat(ok: bool, detail: str) -> None:
@@ -290,9 +428,24 @@ class Program:
             now=self.clock,
         )
 
+    def _official_account(self) -> OfficialAccount:
+        # The courier is made when all channels are.
+        return official_account(
+            self.settings,
+            self.database,
+            Tokens(self.database, self.seals, self.clock),
+            now=self.clock,
+            zone=self.city.zone,
+            arrived=lambda person: self.courier.bring(person),
+        )
+
     async def _arrived(self, _person: Address) -> None:
         for wake in self.wakes.values():
             wake.set()
+
+    async def _knows(self, person: Address) -> bool:
+        async with self.database.reading() as db:
+            return await riders.is_known(db, person.channel, person.user)
 
     def _somebody_changed(self, address: str) -> None:
         channel, _colon, user = address.partition(":")
@@ -304,6 +457,7 @@ class Program:
             if await self.directory.refresh(db):
                 # The places stay until the next change: looking through all of them for garbage holds up riders.
                 gc.freeze()
+        self._outage.ends()
 
     async def _count_searches(self) -> None:
         if counts := self.tally.take():
@@ -313,15 +467,37 @@ class Program:
     async def _sweep(self) -> int:
         return await duties.sweep(self.database, self.clock(), self.desk)
 
+    async def _tick(self) -> int:
+        return await tick(self.database, self.clock(), self.city.zone)
+
+    async def _broadcast(self) -> int:
+        """Begin what is due, find the next recipients of what is being sent, end what is done."""
+        now = self.clock()
+        await resolving.begin_due(self.database, now)
+        found = await resolving.resolve(self.database, self.newsroom.reach, now)
+        if found:
+            self.wakes["bulk"].set()
+        await resolving.finish(self.database, now)
+        return found
+
+    async def _expire(self) -> int:
+        return await resolving.expire(self.database, self.clock())
+
     async def _forget_old(self) -> None:
         async with self.database.writing() as db:
             await forget_old(db, self.clock())
+            await exchanges.forget_old(db, now=self.clock())
+            await windows.forget_old(db, now=self.clock())
         await duties.erase(self.database, self.clock())
 
     async def _numbers(self) -> bytes:
-        pushing = [name for name, channel in self.channels.items() if channel.can.pushes]
+        # What waits for a person to come back, or for their window to open, is not late.
+        pushing = self.newsroom.reach.pushing
         async with self.database.reading() as db:
             for lane, (count, oldest) in (await outbox.queue_ages(db, self.clock(), pushing)).items():
                 self.metrics.rows.labels(lane).set(count)
                 self.metrics.oldest.labels(lane).set(oldest)
+            self.metrics.paused.clear()
+            for pause in await outbox.pauses(db, self.clock()):
+                self.metrics.paused.labels(pause.channel).set((pause.until - self.clock()).total_seconds())
         return self.metrics.text()

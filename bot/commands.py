@@ -5,20 +5,26 @@ import secrets
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot import i18n
+from bot import checks, i18n, official_account
 from bot.app import Program
+from bot.channels.wechat import menu
+from bot.channels.wechat.errors import ApiError
 from bot.clock import Clock
 from bot.database import DATABASE_TROUBLE, Database, is_migrated, migrate
 from bot.seals import Seals
-from bot.services import linking, offering_files, place_files
-from bot.services import staff as accounts
+from bot.services import accounts, authority, credentials, duties, linking, offering_files, place_files, staff
+from bot.services.broadcasts import composing, files, report, restored
+from bot.services.broadcasts.audience import forecast
 from bot.services.city import load_city
 from bot.services.desk import Desk
 from bot.services.place_files.importing import ImportReport
+from bot.services.schedules import seasons
+from bot.services.tokens import Tokens
 from bot.settings import Misconfigured, Settings
 
 
@@ -51,15 +57,19 @@ async def _set_up(program: Program) -> bool:
 
 async def _first_start(program: Program) -> None:
     settings, now = program.settings, program.clock()
+    async with program.database.writing() as db:
+        await restored.hold_if_restored(db, now)
     if settings.demo:
         await place_files.load_samples(program.database, settings.city_folder, now)
         await offering_files.load_samples(program.database, settings.city_folder, now)
-    password = settings.staff_password or accounts.one_time_password()
+    password = settings.staff_password or staff.one_time_password()
     async with program.database.writing() as db:
-        made = await accounts.first_admin(db, password, now)
+        made = await staff.first_admin(db, password, now)
+        await duties.plan_night(db, now=now, desk=program.desk)
     if made:
         shown = "STAFF_PASSWORD" if settings.staff_password else password
         print(f"Staff login (shown once): admin  {shown}", flush=True)
+    duties.remark_holidays(program.desk, now)
     await program.refresh()
 
 
@@ -75,7 +85,8 @@ async def open_embedded(settings: Settings) -> None:
     database = Database(settings.database_url)
     if database.url.database and database.url.database != ":memory:":
         Path(database.url.database).parent.mkdir(parents=True, exist_ok=True)
-    await migrate(database)
+    if not await is_migrated(database):
+        await migrate(database)
     await database.close()
 
 
@@ -184,18 +195,42 @@ async def export_places(settings: Settings, file: Path) -> None:
 async def add_staff(settings: Settings, login: str, role: str, counties: Sequence[str]) -> str:
     """Make an account; returns its one-time password. Raises Problem."""
     database = await _ready_database(settings)
-    password = accounts.one_time_password()
+    password = staff.one_time_password()
+    password_hash, now = await staff.hashed(password), Clock(settings.clock)()
     async with database.writing() as db:
-        await accounts.add(
-            db,
-            login,
-            role,
-            counties=list(counties),
-            password_hash=await accounts.hashed(password),
-            now=Clock(settings.clock)(),
-        )
+        await accounts.create(db, None, login, role, counties=counties, password_hash=password_hash, now=now)
     await database.close()
     return password
+
+
+async def list_staff(settings: Settings) -> list[str]:
+    """A line for each account: login, role, counties, and whether it is disabled, locked or has a second factor."""
+    database, now = await _ready_database(settings), Clock(settings.clock)()
+    async with database.reading() as db:
+        rows = await accounts.listed(db, limit=sys.maxsize)
+    await database.close()
+    return ["\t".join((row.login, row.role, " ".join(row.counties), ", ".join(row.states(now)))) for row in rows]
+
+
+async def disable_staff(settings: Settings, login: str) -> None:
+    """Keep an account out; its browsers and chats end at once. Raises Problem."""
+    database = await _ready_database(settings)
+    async with database.writing() as db:
+        theirs = await accounts.called(db, login)
+        await accounts.disable(db, None, theirs.id, now=Clock(settings.clock)())
+    await database.close()
+
+
+async def reset_staff(settings: Settings, login: str, *, phone_is_lost: bool) -> str:
+    """A link by which an account chooses a new password; a lost phone's second factor is taken off. Raises Problem."""
+    database, now = await _ready_database(settings), Clock(settings.clock)()
+    async with database.writing() as db:
+        theirs = await accounts.called(db, login)
+        token = await credentials.issue_reset(db, None, theirs.login, now=now)
+        if phone_is_lost:
+            await credentials.leave_totp(db, None, theirs.login, now=now)
+    await database.close()
+    return f"{settings.public_url or f'http://{settings.host}:{settings.port}'}/admin/reset/{token}"
 
 
 async def link_staff(settings: Settings, login: str) -> str:
@@ -207,44 +242,99 @@ async def link_staff(settings: Settings, login: str) -> str:
     return code
 
 
-async def check(settings: Settings) -> bool:
-    """Say what is configured and reachable; returns whether everything would work."""
-    good = True
-
-    def say(name: str, fine: bool, what: str) -> None:
-        nonlocal good
-        good = good and fine
-        print(f"{'ok ' if fine else 'BAD'}  {name}: {what}")
-
-    database = Database(settings.database_url)
+async def broadcast(settings: Settings, file: Path, author: str, approver: str, at: str) -> dict[str, Any]:
+    """Compose, hand in and approve what `file` says; its number, state and reach. Warnings go to standard error."""
+    await (await _ready_database(settings)).close()
+    program = Program(settings, secret_of(settings), talks=False, works=False)
+    newsroom, now = program.newsroom, program.clock()
     try:
-        migrated = await is_migrated(database)
-        say("DATABASE_URL", migrated, "reachable" if migrated else "reachable, but run `nuanxin migrate`")
-    except DATABASE_TROUBLE as error:
-        say("DATABASE_URL", False, f"not reachable ({type(error).__name__})")
+        draft = await files.read(file, newsroom.zone)
+        if at:
+            draft = replace(draft, starts_at=files.moment(at, newsroom.zone))
+        async with program.database.writing() as db:
+            writes, approves = await authority.member_called(db, author), await authority.member_called(db, approver)
+            number = await composing.compose(db, writes, draft, now=now)
+            found = await composing.findings(db, number, newsroom=newsroom, now=now)
+            await composing.submit(db, writes, number, newsroom=newsroom, now=now)
+            await composing.approve(db, approves, number, newsroom=newsroom, now=now)
+            state = (await report.report(db, number)).state
+            kind = {"category": draft.category, "urgency": draft.urgency}
+            reached = await forecast(db, draft.audience, **kind, reach=newsroom.reach, now=now)
+    finally:
+        await program.stop()
+    voice = newsroom.voice(i18n.DEFAULT_LOCALE)
+    for warning in found.warnings:
+        print(voice.word(warning), file=sys.stderr)
+    return {"number": number, "state": state, "reach": asdict(reached)}
+
+
+async def broadcast_status(settings: Settings, number: int) -> dict[str, Any]:
+    """What became of a broadcast so far. Raises Problem."""
+    database = await _ready_database(settings)
+    async with database.reading() as db:
+        said = (await report.report(db, number)).as_json()
     await database.close()
-    say("CITY", True, load_city(settings.city_folder).name)
-    say("SECRET_KEY", True, "set" if settings.secret_key else "made for the embedded database")
-    say("PUBLIC_URL", True, settings.public_url or "none: links lead to this machine only")
-    say("DEMO", True, "sample data is shown, marked as such" if settings.demo else "no sample data")
-    if settings.telegram_token:
-        say("TELEGRAM_TOKEN", *await _telegram_answers(settings))
-        say("TELEGRAM_MODE", True, "webhook" if settings.telegram_webhook else "long polling")
-    else:
-        say("TELEGRAM_TOKEN", True, "none: Telegram is off")
-    return good
+    return said
 
 
-async def _telegram_answers(settings: Settings) -> tuple[bool, str]:
-    import aiohttp
+async def resume(settings: Settings) -> bool:
+    """Let bulk sending go on in a restored database; returns whether it was held."""
+    database = await _ready_database(settings)
+    async with database.writing() as db:
+        was_held = await restored.lift(db, now=Clock(settings.clock)())
+    await database.close()
+    return was_held
 
-    address = f"{settings.telegram_api_url}/bot{settings.telegram_token}/getMe"
+
+async def season_on(settings: Settings, name: str) -> dict[str, Any]:
+    """What was made, changed and left alone; what is held back goes to standard error. Raises Problem."""
+    database = await _ready_database(settings)
+    city = load_city(settings.city_folder)
+    async with database.writing() as db:
+        now = Clock(settings.clock)()
+        report = await seasons.switch_on(db, city.folder, name, member=None, now=now, zone=city.zone)
+    await database.close()
+    for code in report.unreviewed:
+        print(f"{code}: its review date has passed, it is held back", file=sys.stderr)
+    for code in report.edited:
+        print(f"{code}: staff changed it, the file's words are not taken over", file=sys.stderr)
+    return asdict(report)
+
+
+async def season_off(settings: Settings, name: str) -> bool:
+    """Returns whether it was on."""
+    database = await _ready_database(settings)
+    async with database.writing() as db:
+        was_on = await seasons.switch_off(db, name, member=None, now=Clock(settings.clock)())
+    await database.close()
+    return was_on
+
+
+async def make_menu(settings: Settings) -> int:
+    """Put the WeChat account's menu in place of the one before; returns how many entries it has."""
+    database = await _ready_database(settings)
+    clock = Clock(settings.clock)
+    api = official_account.api_of(settings, Tokens(database, Seals(secret_of(settings)), clock))
+    entries = official_account.menu_of(load_city(settings.city_folder).zone)
+    if api is None:
+        raise Misconfigured("WECHAT_APP_SECRET is missing: a menu is made with it")
     try:
-        timeout = aiohttp.ClientTimeout(total=10)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(address) as answer:
-            return answer.status == 200, "accepted" if answer.status == 200 else f"refused ({answer.status})"
-    except (aiohttp.ClientError, TimeoutError) as error:
-        return False, f"the server does not answer ({type(error).__name__})"
+        await api.create_menu(menu.encode(entries))
+    except ApiError as error:
+        raise Misconfigured(f"WECHAT_ACCOUNT: WeChat refuses the menu ({error})") from None
+    finally:
+        await api.close()
+        await database.close()
+    return sum(len(some) for _name, some in entries)
+
+
+async def check(settings: Settings) -> bool:
+    """Say what is configured, what answers and what would not work; returns whether everything would."""
+    good = True
+    async for finding in checks.findings(settings, Clock(settings.clock)()):
+        good = good and finding.weight != "BAD"
+        print(f"{finding.weight:4}  {finding.name}: {finding.what}", flush=True)
+    return good
 
 
 async def chat(settings: Settings, locale: str) -> None:

@@ -71,10 +71,21 @@ class Voice:
 
     def time(self, at: datetime) -> str:
         """A moment in local time with its weekday, such as `11月23日 周一 19:00`."""
-        from babel.dates import format_datetime
+        local = at.astimezone(self.zone)
+        weekdays, months = _names(self.locale)
+        weekday = weekdays[local.weekday()]
+        if self.locale.startswith("zh"):
+            return f"{local.month}月{local.day}日 {weekday} {local:%H:%M}"
+        return f"{weekday} {local.day} {months[local.month]} {local:%H:%M}"
 
-        pattern = "M月d日 EEE HH:mm" if self.locale.startswith("zh") else "EEE d MMM HH:mm"
-        return format_datetime(at, pattern, self.zone, self.locale)
+
+@cache
+def _names(locale: str) -> tuple[Mapping[int, str], Mapping[int, str]]:
+    """The short names of weekdays (from 0, Monday) and months (from 1) in `locale`."""
+    from babel import Locale
+
+    language = Locale.parse(locale)
+    return language.days["format"]["abbreviated"], language.months["format"]["abbreviated"]
 
 
 @cache

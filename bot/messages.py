@@ -2,18 +2,17 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Where one person can be reached: a channel's name and its id for that person."""
 
     channel: str
     user: str
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """A point on the earth, WGS-84, degrees. Channels convert before they make one."""
 
     lat: float
@@ -41,8 +40,7 @@ class Incoming:
     network: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Button:
+class Button(NamedTuple):
     """A choice: exactly one of `press` (a token of at most 64 bytes), `url` or `asks_location`."""
 
     label: str
@@ -51,8 +49,7 @@ class Button:
     asks_location: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A pin that goes with a message. `lat`, `lng` are WGS-84; `open` is `yes`, `no` or `unknown`."""
 
     code: str
@@ -70,7 +67,11 @@ class Outgoing:
 
     A message with `places` is a list of them; with `card` it is the card of its only place, which a channel
     that has venues shows as one beside the text. The first line of a message with places is its title.
-    `photo` is a PNG that goes with the text, base64 (a QR code, say).
+    `photo` is a PNG or JPEG that goes with the text, base64, or the name of one that is drawn when it is sent.
+    `replaces` is the platform's id of an earlier message that this one takes the place of; a channel that cannot
+    edit just says it. With `erased` nothing
+    is kept of the person any more: a channel that remembers or shows earlier messages forgets them. `choices` are the
+    lines of the text that are numbered choices, each with its token, for a channel that can make a line one to tap.
     """
 
     text: str
@@ -78,6 +79,9 @@ class Outgoing:
     places: tuple[Place, ...] = ()
     card: bool = False
     photo: str = ""
+    replaces: str = ""
+    erased: bool = False
+    choices: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,8 @@ class Capabilities:
 
     `buttons` false: choices are numbered and a digit answers the list as it was shown. `keeps_history` true:
     the channel itself shows old messages again. `reply_window` is how long after a person's last word they
-    can be reached; None means always. `pushes` false: nothing reaches a person who is not there now.
+    can be reached; None means always. `pushes` false: nothing reaches a person who is not there now. `edits` true:
+    a message that was sent can be changed.
     """
 
     buttons: bool = True
@@ -95,6 +100,7 @@ class Capabilities:
     photo: bool = True
     pushes: bool = True
     reply_window: timedelta | None = None
+    edits: bool = False
 
 
 def numbered(message: Outgoing, first: int = 1) -> tuple[Outgoing, list[str]]:
@@ -102,11 +108,12 @@ def numbered(message: Outgoing, first: int = 1) -> tuple[Outgoing, list[str]]:
 
     Returns it with the tokens in the order of their numbers.
     """
-    lines, tokens = [message.text], list[str]()
+    lines, choices = [message.text], list[tuple[str, str]]()
     for button in (button for row in message.buttons for button in row):
         if button.press:
-            lines.append(f"{first + len(tokens)} {button.label}")
-            tokens.append(button.press)
+            lines.append(f"{first + len(choices)} {button.label}")
+            choices.append((lines[-1], button.press))
         elif button.url:
             lines.append(f"{button.label} {button.url.removeprefix('tel:')}")
-    return replace(message, text="\n".join(lines), buttons=()), tokens
+    shown = replace(message, text="\n".join(lines), buttons=(), choices=tuple(choices))
+    return shown, [token for _line, token in choices]

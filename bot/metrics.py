@@ -21,6 +21,12 @@ class Metrics:
         self.oldest = Gauge(
             "nuanxin_outbox_oldest_seconds", "age of the oldest due message", ["lane"], registry=self.registry
         )
+        self.paused = Gauge(
+            "nuanxin_paused_seconds",
+            "for how long nothing but answers goes out; * is bulk on all channels",
+            ["channel"],
+            registry=self.registry,
+        )
 
     def delivered(self, channel: str, result: str) -> None:
         self.deliveries.labels(channel, result).inc()

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 EMBEDDED = "sqlite:///var/nuanxin.db"
+AES_KEY = r"^([A-Za-z0-9]{43})?$"
 
 
 class Misconfigured(Exception):
@@ -29,6 +30,7 @@ class Settings(BaseSettings):
     city: str = Field("yuncheng", pattern=r"^[a-z0-9_-]+$", description="the city profile: a folder under data/")
     demo: bool = Field(False, description="load and show sample data")
     staff_password: str = Field("", description="first password of the login admin")
+    require_totp: bool = Field(False, description="admins set up a second factor before anything else")
     telegram_token: str = Field(
         "", pattern=r"^([0-9]+:[A-Za-z0-9_-]+)?$", description="bot token; empty leaves Telegram out"
     )
@@ -38,6 +40,18 @@ class Settings(BaseSettings):
         "auto", description="webhook, polling, or by PUBLIC_URL"
     )
     telegram_rate: float = Field(29, gt=0, description="messages a second outside webhook responses")
+    wechat_app_id: str = Field(
+        "", pattern=r"^[A-Za-z0-9_-]{0,64}$", description="Official Account; empty leaves WeChat out"
+    )
+    wechat_app_secret: str = Field("", description="secret of the account, needed where it may push")
+    wechat_token: str = Field("", pattern=r"^[A-Za-z0-9_-]{0,64}$", description="token of the callback")
+    wechat_aes_key: str = Field("", pattern=AES_KEY, description="EncodingAESKey; empty means plain mode")
+    wechat_aes_key_previous: str = Field("", pattern=AES_KEY, description="the key before, during a change of keys")
+    wechat_account: Literal["subscription", "subscription-verified", "service", "service-verified"] = Field(
+        "subscription", description="what the account may do: subscription or service, each also -verified"
+    )
+    wechat_event_datum: Literal["wgs84", "gcj02", "bd09"] = Field("wgs84", description="datum of LOCATION events")
+    wechat_api_url: str = Field("https://api.weixin.qq.com", description="WeChat's API server")
     tiles_url: str = Field("", description="raster map tiles, with {z}, {x} and {y}")
     tiles_attribution: str = Field("", description="whom the map tiles are from")
     tiles_datum: Literal["wgs84", "gcj02", "bd09"] = Field("wgs84", description="datum of the map tiles")
@@ -45,7 +59,7 @@ class Settings(BaseSettings):
     metrics_token: str = Field("", description="opens /metrics beyond loopback")
     clock: datetime | None = Field(None, description="a time at which the clock starts; only with DEMO=1")
 
-    @field_validator("public_url", "telegram_api_url")
+    @field_validator("public_url", "telegram_api_url", "wechat_api_url")
     @classmethod
     def _address(cls, value: str) -> str:
         parts = urlsplit(value)
@@ -84,11 +98,26 @@ class Settings(BaseSettings):
             wrong.append("SECRET_KEY is missing: it signs sessions and links, encrypts personal fields")
         if self.telegram_mode == "webhook" and not self.public_url:
             wrong.append("PUBLIC_URL is missing: TELEGRAM_MODE=webhook needs it")
+        wrong += self._wrong_with_wechat()
         if not (DATA / self.city / "city.toml").exists():
             wrong.append("CITY: there is no such city profile under data/")
         if wrong:
             raise ValueError("\n".join(wrong))
         return self
+
+    def _wrong_with_wechat(self) -> list[str]:
+        given = {
+            "WECHAT_APP_ID": self.wechat_app_id,
+            "WECHAT_TOKEN": self.wechat_token,
+            "WECHAT_APP_SECRET": self.wechat_app_secret,
+        }
+        needed = list(given) if self.wechat_account.endswith("-verified") else list(given)[:2]
+        keys = self.wechat_aes_key or self.wechat_aes_key_previous
+        is_on = any((*given.values(), keys))
+        wrong = [f"{name} is missing: WeChat needs it" for name in needed if is_on and not given[name]]
+        if self.wechat_aes_key_previous and not self.wechat_aes_key:
+            wrong.append("WECHAT_AES_KEY is missing: there is only the one before it")
+        return wrong
 
     @property
     def is_embedded(self) -> bool:

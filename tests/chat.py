@@ -8,17 +8,19 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.app import features, resources_of
+from bot.app import features, reach_of, resources_of
 from bot.channels import Undelivered
 from bot.conversation.engine import Engine
 from bot.database import Database
 from bot.delivery import Courier
 from bot.messages import Address, Capabilities, Incoming, Location, Outgoing
-from bot.models import Outbound
-from bot.outbox import LANES
+from bot.outbox import LANES, Queued
 from bot.schedule import Jobs, Ticker
 from bot.seals import Seals
 from bot.services import duties
+from bot.services.broadcasts import jobs as broadcast_jobs
+from bot.services.broadcasts import resolving
+from bot.services.broadcasts.newsroom import Newsroom
 from bot.services.city import load_city
 from bot.services.desk import Desk
 from bot.services.directory import Directory
@@ -68,6 +70,9 @@ class World:
         self.router = features()
         self.jobs = Jobs()
         duties.register(self.jobs, DESK)
+        self.newsroom = Newsroom(reach_of([channel]), CITY.zone)
+        broadcast_jobs.register(self.jobs, self.newsroom)
+        self._courier = self.new_courier()
         self._engine = self.new_engine()
 
     def new_engine(self) -> Engine:
@@ -76,7 +81,7 @@ class World:
             self.router,
             lambda: self.now,
             CITY.zone,
-            resources_of(CITY, self.directory, DESK.seals, self.database, self.tally, DESK),
+            resources_of(CITY, self.directory, DESK.seals, self.database, self.tally, DESK, self.newsroom),
             self._deliver,
         )
 
@@ -88,11 +93,16 @@ class World:
 
     def restarts(self) -> None:
         """Everything in memory is gone; what is in the database stays."""
+        self._courier = self.new_courier()
         self._engine = self.new_engine()
 
     @property
     def courier(self) -> Courier:
-        return Courier(self.database, {self.channel.name: self.channel}, lambda: self.now)
+        """What delivers in the present process; after a restart it is another."""
+        return self._courier
+
+    def new_courier(self) -> Courier:
+        return Courier(self.database, {self.channel.name: self.channel}, lambda: self.now, zone=CITY.zone)
 
     async def open(self) -> None:
         async with self.database.reading() as db:
@@ -106,6 +116,7 @@ class World:
         for lane in LANES:
             while await self.courier.deliver_due(self.channel.name, lane):
                 pass
+        await resolving.finish(self.database, self.now)
 
     async def passes(self, **time: float) -> None:
         """Time goes by, such as `minutes=5`, and what became due is delivered."""
@@ -114,15 +125,18 @@ class World:
         await self.settle()
 
     async def keep_clock(self) -> None:
-        """Do what is due: jobs, holds and offers that are over, sessions that ended."""
+        """Do what is due: jobs, holds and offers that are over, sessions that ended, broadcasts that begin."""
         await Ticker(self.database, self.jobs, lambda: self.now).tick()
         while await duties.sweep(self.database, self.now, DESK):
+            pass
+        await resolving.begin_due(self.database, self.now)
+        while await resolving.resolve(self.database, self.newsroom.reach, self.now):
             pass
 
     def rider(self, user: str, locale: str = "en") -> "RiderInTest":
         return RiderInTest(self, Address(self.channel.name, user), locale)
 
-    async def _deliver(self, rows: Sequence[Outbound], to: Address) -> None:
+    async def _deliver(self, rows: Sequence[Queued], to: Address) -> None:
         await self.courier.deliver(rows, to)
 
 
@@ -177,6 +191,10 @@ class RiderInTest:
         shown = iter(label for label, _token in self.options)
         for label in labels:
             assert any(label in one for one in shown), f"{label!r} is not offered in {self.options}"
+
+    def looks_at_the_phone(self) -> None:
+        """What came by itself is read: its choices are the ones to tap."""
+        self.options = tuple(_options(self.inbox[self.seen :], buttons=self.world.channel.can.buttons))
 
     def catches_up(self) -> None:
         """Look at everything so far, and think nothing of it."""

@@ -20,20 +20,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "database": set(),
     "models": {"database"},
     "errors": {"i18n"},
-    "outbox": {"messages", "models", "database"},
+    "pictures": set(),
+    "outbox": {"messages", "models", "database", "pictures"},
     "pacing": {"outbox", "database"},
     "schedule": {"messages", "models", "database"},
     "loops": {"models", "database"},
     "signals": {"database"},
-    "services": WORDS | {"geo", "words", "seals", "models", "database", "outbox", "schedule"},
-    "conversation": WORDS | {"models", "database", "outbox", "words"},
-    "handlers": WORDS | {"conversation", "services", "seals", "database"},
+    "services": WORDS | {"geo", "words", "pictures", "seals", "models", "database", "outbox", "schedule"},
+    "conversation": WORDS | {"models", "database", "outbox", "pictures", "words"},
+    "handlers": WORDS | {"conversation", "services", "pictures", "seals", "database"},
     "channels": {"messages", "geo", "errors"},
     "delivery": WORDS | {"channels", "services", "database", "models", "outbox", "pacing", "schedule", "clock"},
     "web": WORDS | {"services", "database"},
 }
 # These build the program and may know everything.
-BUILDERS = {"app", "commands", "__main__", "__init__"}
+BUILDERS = {"app", "official_account", "checks", "commands", "__main__", "__init__"}
 # The only callers of the clock.
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.monotonic"}
 

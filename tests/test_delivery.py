@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from bot import outbox
 from bot.channels import Throttled, Undelivered, Unreachable
-from bot.delivery import MAX_TRIES, Courier
+from bot.delivery import MAX_TRIES, claims
 from bot.messages import Button, Outgoing, Place
 from bot.models import Contact, Outbound, Pause, Rider
 from tests.chat import PretendChannel, RiderInTest, World
@@ -56,7 +56,7 @@ async def test_what_is_due_goes_out_once_and_in_order(world: World) -> None:
     mei = await contact_of(world, "mei")
     for words in ("one", "two", "three"):
         await put(world, mei, words)
-    couriers = [world.courier for _ in range(4)]
+    couriers = [world.new_courier() for _ in range(4)]
     while any(await asyncio.gather(*(courier.deliver_due("platform", "personal") for courier in couriers))):
         pass
     assert said(world) == ["one", "two", "three"]
@@ -146,8 +146,9 @@ async def test_a_paused_channel_still_answers(world: World) -> None:
 
 async def test_a_process_that_died_while_sending_is_followed_by_another(world: World) -> None:
     await put(world, await contact_of(world, "mei"), "one")
-    dying: Courier = world.courier
-    assert len(await dying._claim("platform", "personal", 50)) == 1
+    async with world.database.writing() as db:
+        due = claims.due_letters("platform", "personal", world.now, None)
+        assert len(await claims.claim(db, due, 50, world.now)) == 1
     await world.settle()
     assert said(world) == []
     await world.passes(seconds=outbox.LEASE.total_seconds() + 1)

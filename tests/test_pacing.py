@@ -2,6 +2,7 @@
 
 import asyncio
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,14 +10,15 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from bot.database import Database
-from bot.pacing import LANE, OwnSteps, Pacer, SharedSteps
+from bot.pacing import LANE, RANK, Held, OwnSteps, Pacer, SharedSteps
 
 
 class VirtualTime:
-    """A clock that moves on when everybody sleeps."""
+    """A clock that moves on when everybody sleeps, who are woken so many seconds late."""
 
-    def __init__(self) -> None:
+    def __init__(self, late: float = 0.0) -> None:
         self.now = 100.0
+        self.late = late
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
     def __call__(self) -> float:
@@ -24,10 +26,10 @@ class VirtualTime:
 
     async def sleep(self, seconds: float) -> None:
         future = asyncio.get_running_loop().create_future()
-        self._sleepers.append((self.now + seconds, future))
+        self._sleepers.append((self.now + seconds + self.late, future))
         await future
 
-    async def run(self, *work: asyncio.Task[None]) -> None:
+    async def run(self, *work: asyncio.Task[Any]) -> None:
         while not all(task.done() for task in work):
             for _ in range(20):
                 await asyncio.sleep(0)
@@ -39,9 +41,9 @@ class VirtualTime:
                     future.set_result(None)
 
 
-async def paced(rate: float, wanted: list[tuple[str, str]]) -> list[tuple[float, str, str]]:
-    """Ask for all steps at once; returns when each was let through."""
-    time = VirtualTime()
+async def paced(rate: float, wanted: list[tuple[str, str]], late: float = 0.0) -> list[tuple[float, str, str]]:
+    """Ask for all steps at once, each sleep ending `late`; returns when each was let through."""
+    time = VirtualTime(late)
     pacer = Pacer(OwnSteps(rate, time), time, time.sleep)
     through: list[tuple[float, str, str]] = []
 
@@ -63,10 +65,57 @@ async def test_steps_are_even_and_below_the_rate() -> None:
         assert sum(start <= at < start + 1 - 1e-6 for at in times) <= 29
 
 
+async def test_waking_late_costs_no_steps() -> None:
+    through = await paced(29, [("bulk", str(n)) for n in range(300)], late=0.01)
+    assert 299 / (through[-1][0] - through[0][0]) >= 28.8
+
+
+async def test_a_long_delay_is_not_made_good_by_a_burst() -> None:
+    through = await paced(29, [("bulk", str(n)) for n in range(100)], late=0.05)
+    gaps = [later[0] - earlier[0] for earlier, later in pairwise(through)]
+    assert min(gaps) >= 0.5 / 29 - 1e-9
+
+
+async def test_a_hold_lets_only_answers_through() -> None:
+    time = VirtualTime()
+    pacer = Pacer(OwnSteps(29, time), time, time.sleep)
+
+    async def send(lane: str, person: str) -> str:
+        LANE.set(lane)
+        try:
+            await pacer.step(person)
+        except Held as held:
+            return f"{held.seconds:.0f}"
+        return "sent"
+
+    lanes = ("bulk", "bulk", "bulk", "personal", "answer")
+    sending = [asyncio.create_task(send(lane, str(n))) for n, lane in enumerate(lanes)]
+    await asyncio.sleep(0)
+    pacer.hold(60)
+    sending.append(asyncio.create_task(send("bulk", "late")))
+    await time.run(*sending)
+    assert [task.result() for task in sending] == ["60", "60", "60", "60", "sent", "60"]
+
+
 async def test_an_answer_takes_the_next_step() -> None:
     wanted = [("bulk", str(n)) for n in range(50)] + [("personal", "p")] + [("answer", "a")]
     through = [lane for _at, lane, _person in await paced(29, wanted)]
     assert through[:2] == ["answer", "personal"]
+
+
+async def test_a_red_notice_goes_before_the_normal_ones() -> None:
+    time = VirtualTime()
+    pacer = Pacer(OwnSteps(29, time), time, time.sleep)
+    through: list[int] = []
+
+    async def send(rank: int, person: str) -> None:
+        LANE.set("bulk")
+        RANK.set(rank)
+        await pacer.step(person)
+        through.append(rank)
+
+    await time.run(*(asyncio.create_task(send(rank, str(n))) for n, rank in enumerate([2, 2, 1, 0, 2, 0])))
+    assert through == [0, 0, 1, 2, 2, 2]
 
 
 async def test_one_person_gets_one_a_second_outside_the_answers() -> None:
@@ -95,10 +144,8 @@ async def test_processes_share_their_steps(database: Database) -> None:
             while not taken:
                 taken, wait = await steps.take(lane)
                 at = await _database_time(database) + wait
-                if not taken:
-                    await asyncio.sleep(wait)
+                await asyncio.sleep(wait)
             used.append(at)
-            await asyncio.sleep(wait)
 
     lanes = ["answer", "bulk", "bulk"]
     await asyncio.gather(*(send(steps, lane) for steps, lane in zip(processes, lanes, strict=True)))
@@ -108,7 +155,9 @@ async def test_processes_share_their_steps(database: Database) -> None:
 
 async def test_without_steps_nobody_hangs() -> None:
     class Broken:
-        async def take(self, lane: str) -> tuple[bool, float]:
+        rate = 29.0
+
+        async def take(self, lane: str, moved: float = 0.0) -> tuple[bool, float]:
             raise OSError("no database")
 
     pacer = Pacer(Broken(), lambda: 0.0)

@@ -138,6 +138,9 @@ async def test_without_its_database_it_answers_danger_and_recovers(tmp_path: Pat
                 return (await program.ready())[0] == 200
 
             await until(is_ready)
+            await until(lambda: "database answers again" in program.log.read_text())
+            logged = program.log.read_text()
+            assert (logged.count("database does not answer"), logged.count("update failed")) == (1, 0)
             again = await telegram.push(waiting)
             assert again.status == 200
             assert again.call

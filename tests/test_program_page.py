@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,13 +12,15 @@ import aiohttp
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from bot.channels.web.sessions import REMEMBERED, REMEMBERED_FOR
 from bot.geo import convert
 from tests.browser import Watched, serious_faults
 from tests.browser import browser as browser
-from tests.program import NOON, Running, free_port, serving
+from tests.program import NOON, ROOT, Running, free_port, serving
 
 YANHU = {"latitude": 35.016, "longitude": 110.993}
 PATIENCE = 15_000
+MEMORY = ROOT / "bot" / "web" / "static" / "chat" / "memory.js"
 
 
 class Phone:
@@ -102,6 +105,54 @@ async def test_a_card_says_everything_and_goes_back(phone: Phone) -> None:
     await expect(page.locator(".bot").last.locator(".card")).to_have_count(5)
 
 
+async def test_a_health_check_is_booked_with_one_thumb(phone: Phone) -> None:
+    page = await phone.opens(width=320)
+    await page.get_by_role("button", name="预约", exact=True).tap()
+    for choice in ("健康体检", "免费健康体检", "14:00", "我同意", "跳过"):
+        await answered(page)
+        await page.locator(".bot").last.get_by_role("button", name=choice).first.tap()
+    await expect(page.locator(".bot").last).to_contain_text("手机号")
+    await says(page, "13800001234")
+    await page.locator(".bot").last.get_by_role("button", name="确认预约").tap()
+    booked = page.locator(".bot").last
+    await expect(booked).to_contain_text("约好了")
+    await expect(booked.get_by_role("img")).to_be_visible()
+    await expect(booked).not_to_contain_text("时间不详")
+    assert await fits(page, 320)
+    await says(page, "/bookings")
+    await expect(page.locator(".bot").last.get_by_role("button", name="免费健康体检")).to_be_visible()
+
+
+async def test_what_is_said_of_privacy_is_true_and_erasing_erases(phone: Phone) -> None:
+    page = await phone.opens()
+    await page.locator("#more summary").tap()
+    await page.locator(".sheet").get_by_role("button", name="隐私").tap()
+    told = page.locator(".bot").last
+    most = re.search(r"MOST = (\d+)", MEMORY.read_text())
+    assert most
+    assert timedelta(hours=1) == REMEMBERED_FOR
+    await expect(told).to_contain_text(f"服务器只在内存里留最近 {REMEMBERED} 条，最多一小时")
+    await expect(told).to_contain_text(f"浏览器留着最近 {most[1]} 条")
+    await told.get_by_role("button", name="删除我的信息").tap()
+    await page.locator(".bot").last.get_by_role("button", name="确认删除").tap()
+    await expect(page.locator(".turn")).to_have_count(1)
+    await expect(page.locator(".bot")).to_contain_text("已全部删除")
+    await page.reload()
+    await expect(page.locator(".bot")).to_contain_text("您好，我是暖新")
+    await expect(page.locator(".turn")).to_have_count(1)
+
+
+async def test_a_language_is_chosen_once_for_the_page_and_the_chat(phone: Phone) -> None:
+    page = await phone.opens()
+    await page.locator("#more summary").tap()
+    await page.locator(".sheet").get_by_role("button", name="Language").tap()
+    await page.locator(".bot").last.get_by_role("button", name="English").tap()
+    await expect(page.locator("#words")).to_have_attribute("placeholder", "What do you need?")
+    await expect(page.locator(".bot").last).to_contain_text("From now on I speak English")
+    await says(page, "/menu")
+    await expect(page.locator(".bot").last).to_contain_text("What do you need? Send your location")
+
+
 async def test_a_reload_goes_on_with_the_same_conversation(phone: Phone) -> None:
     page = await phone.opens()
     await says(page, "附近哪能充电")
@@ -133,7 +184,7 @@ async def test_without_a_location_a_pin_on_a_bare_map_will_do(phone: Phone) -> N
     page = await phone.opens(width=320)
     await page.locator("#locate").tap()
     await expect(page.locator(".seat").first).to_be_attached()
-    await expect(page.locator("#map-why")).to_contain_text("没有允许定位也没关系")
+    await expect(page.locator("#map")).to_contain_text("没有允许定位也没关系")
     await page.locator("#map-use").tap()
     await expect(page.locator(".card")).to_have_count(5, timeout=PATIENCE)
 

@@ -67,5 +67,36 @@ def test_a_city_is_a_folder_of_ours(monkeypatch: pytest.MonkeyPatch, city: str) 
         load()
 
 
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"WECHAT_APP_ID": "wx5823bf96d3bd56c7"}, ["WECHAT_TOKEN"]),
+        ({"WECHAT_AES_KEY_PREVIOUS": "a" * 43}, ["WECHAT_APP_ID", "WECHAT_TOKEN", "WECHAT_AES_KEY"]),
+        (
+            {"WECHAT_TOKEN": "t0ken", "WECHAT_ACCOUNT": "service-verified"},
+            ["WECHAT_APP_ID", "WECHAT_APP_SECRET"],
+        ),
+        ({"WECHAT_AES_KEY": "a" * 42, "WECHAT_TOKEN": "密", "WECHAT_ACCOUNT": "personal"}, None),
+    ],
+)
+def test_wechat_is_set_up_as_a_whole(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], wrong: list[str] | None
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Misconfigured) as caught:
+        load()
+    named = [line.replace(":", " ").split()[0] for line in str(caught.value).splitlines()]
+    assert sorted(named) == sorted(wrong or given)
+
+
+def test_wechat_without_a_key_is_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WECHAT_APP_ID", "wx5823bf96d3bd56c7")
+    monkeypatch.setenv("WECHAT_TOKEN", "QDG6eK")
+    settings = load()
+    assert (settings.wechat_aes_key, settings.wechat_account) == ("", "subscription")
+    assert (settings.wechat_event_datum, settings.wechat_api_url) == ("wgs84", "https://api.weixin.qq.com")
+
+
 def test_every_setting_is_explained() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []

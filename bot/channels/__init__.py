@@ -30,6 +30,10 @@ class Absent(Undelivered):
     """The person is not there now and the channel cannot push: the message waits for their next contact."""
 
 
+class Unheard(Exception):
+    """Nobody can be heard at present, as without a database: nothing happened, and whoever raises it has said so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came of hearing one message.
@@ -42,6 +46,7 @@ class Answer:
     sent: Awaitable[None] | None = None
 
 
+# Raises Unheard, or whatever a bug raises.
 Hear = Callable[[Incoming], Awaitable[Answer]]
 
 
@@ -62,6 +67,20 @@ class Channel(Protocol):
 
     async def close(self) -> None:
         """Let go of every connection."""
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """A channel whose platform posts to `path`, or else is asked for what is new."""
+
+    path: str
+    by_webhook: bool
+
+    async def start(self) -> None:
+        """Make ready for sending; asks nothing of the platform yet."""
+
+    async def listen(self, hear: Hear) -> None:
+        """Until cancelled, keep the platform posting, or ask it for what is new."""
 
 
 @runtime_checkable

@@ -5,10 +5,10 @@ message is noted as heard, acted on, and its answers are put in the outbox; the 
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -22,13 +22,16 @@ from bot.conversation.lines import Lines
 from bot.conversation.numbers import chosen_number
 from bot.conversation.people import People
 from bot.conversation.router import Route, Router
-from bot.conversation.talks import Conversation
-from bot.conversation.turn import Person, Turn
-from bot.database import DATABASE_TROUBLE, Database, insert
+from bot.conversation.shown import Shown
+from bot.conversation.talks import Conversation, Refused
+from bot.conversation.turn import Person, Talk, Turn
+from bot.database import DATABASE_TROUBLE, Database, insert, together
 from bot.errors import Problem
 from bot.i18n import _, spoken
 from bot.messages import Address, Button, Capabilities, Incoming, Outgoing, numbered
-from bot.models import Choices, Contact, Heard, Outbound, Talk
+from bot.models import Choices, Contact, Heard
+from bot.outbox import Queued
+from bot.pictures import drawn
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +40,8 @@ LIST_LIVES = timedelta(minutes=30)
 # Danger is said in the first words; what follows them is not searched on every message.
 MOST_WORDS = 500
 
-Deliver = Callable[[Sequence[Outbound], Address], Awaitable[None]]
+Deliver = Callable[[Sequence[Queued], Address], Awaitable[None]]
+Act = Callable[[Turn, Talk], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class Engine:
         self._deliver = deliver
         self._lines = Lines()
         self.people = People()
-        self._lists: OrderedDict[Address, tuple[Outgoing, ...]] = OrderedDict()
+        self._seen = Shown()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def hear(self, heard: Incoming, can: Capabilities) -> Said:
@@ -93,7 +97,7 @@ class Engine:
                 said.sent.add_done_callback(lambda _task: self._lines.leave(heard.sender, mine))
             else:
                 self._lines.leave(heard.sender, mine)
-        return said
+        return replace(said, direct=tuple(_drawn(message) for message in said.direct)) if said.direct else said
 
     async def drain(self) -> None:
         """Wait until every answer that was handed over has been tried once."""
@@ -108,7 +112,9 @@ class Engine:
             calls = tuple((Button(voice.word(name), url=f"tel:{number}"),) for number, name in danger.numbers)
             # This answer alone may come before the database was asked for anything.
             return Said((Outgoing(voice.word(danger.text), calls if can.buttons else ()),))
-        person = self.people.get(heard.sender) or await self._meet(heard.sender)
+        person = self.people.get(heard.sender)
+        if person is None and not self._is_to_write(heard):
+            person = await self._meet(heard.sender)
         if person and not person.dialog and not person.stopped and heard.event != "stopped":
             turn = self._turn(person, heard, can, now)
             route = await self._route(turn)
@@ -128,6 +134,12 @@ class Engine:
             resources=self._resources,
             database=self._database,
         )
+
+    def _is_to_write(self, heard: Incoming) -> bool:
+        """Whether this is no message for a feature that only reads, whoever says it: then the lock comes first."""
+        router = self._router
+        route = router.pressed(heard.pressed) if heard.pressed else router.said(heard.text)
+        return not route.reads if route else heard.pressed.startswith("q.")
 
     async def _meet(self, address: Address) -> Person | None:
         async with self._database.reading() as db:
@@ -172,10 +184,7 @@ class Engine:
         """What a turn that only read says, with its choices remembered for whoever answers by a digit."""
         said = tuple(turn.said)
         if turn.can.buttons:
-            self._lists[turn.person.address] = said
-            self._lists.move_to_end(turn.person.address)
-            if len(self._lists) > 10_000:
-                self._lists.popitem(last=False)
+            self._seen.keep(turn.person.address, said)
             return said
         shown, tokens = _numbered(said)
         if tokens:
@@ -186,8 +195,7 @@ class Engine:
     async def _listed(self, turn: Turn, number: int) -> str:
         """The token of option `number` of the last list shown to this person, or nothing."""
         if turn.can.buttons:
-            said = self._lists.get(turn.person.address, ())
-            tokens = [b.press for message in said for row in message.buttons for b in row if b.press]
+            tokens = self._seen.tokens(turn.person.address)
         else:
             choices = await turn.db.get(Choices, turn.person.contact_id)
             fresh = choices is not None and choices.shown_at > turn.now - LIST_LIVES
@@ -197,13 +205,13 @@ class Engine:
     async def _write(self, heard: Incoming, can: Capabilities, now: datetime) -> Said:
         try:
             rows, said = await self._transact(heard, can, now, self._act)
+        except Refused as refused:
+            rows, said = await self._transact(heard, can, now, partial(self._refuse, refused))
         except DATABASE_TROUBLE:
             raise
         except Exception:
             log.exception("turn failed", channel=heard.sender.channel)
             rows, said = await self._transact(heard, can, now, _apologise)
-        for address in (heard.sender, *said.changed):
-            self.people.forget(address)
         if not rows:
             return said
         sent = asyncio.ensure_future(self._deliver(rows, heard.sender))
@@ -212,65 +220,59 @@ class Engine:
         task.add_done_callback(self._tasks.discard)
         return replace(said, sent=task)
 
-    async def _transact(
-        self,
-        heard: Incoming,
-        can: Capabilities,
-        now: datetime,
-        act: Callable[[Turn, Talk], Awaitable[bool]],
-    ) -> tuple[list[Outbound], Said]:
-        """One transaction around `act`; what it says is in the outbox, unless it only read."""
-        async with self._database.writing() as db:
-            if not await _first_time(db, heard, now):
-                return [], Said()
+    async def _transact(self, heard: Incoming, can: Capabilities, now: datetime, act: Act) -> tuple[list[Queued], Said]:
+        """One transaction around `act`; what it says is in the outbox, unless it only read.
+
+        When it is over, the copy of the person that is kept is the one that it saved.
+        """
+        self.people.forget(heard.sender)
+        async with self._database.turn() as db:
             if heard.event == "stopped":
-                await _stop(db, heard.sender, now)
+                if await people.note(db, heard, now):
+                    await _stop(db, heard.sender, now)
                 return [], Said()
-            person = await people.find_and_lock(db, heard, now)
+            met = await people.note_and_lock(db, heard, now)
+            if met is None:
+                return [], Said()
+            person, talk = met
             if person.stopped:
                 await _resume(db, person.contact_id)
-                person = replace(person, stopped=False)
-            talk = await db.get(Talk, person.contact_id) or Talk(contact_id=person.contact_id)
-            turn = self._turn(person, heard, can, now)
+            turn = self._turn(replace(person, stopped=False), heard, can, now)
             turn.session = db
+            before = replace(talk)
             only_read = await act(turn, talk)
             if turn.erased:
-                self._lists.pop(heard.sender, None)
-                await self._database.notify(db, "people", f"{heard.sender.channel}:{heard.sender.user}")
+                self._seen.forget(heard.sender)
+                await self._database.notify(db, "people", _named(heard.sender))
                 return [], Said(tuple(turn.said))
-            if talk.exchange and talk not in db:
-                db.add(talk)
-            said: tuple[Outgoing, ...] = tuple(turn.said)
-            if can.buttons:
-                self._lists[heard.sender] = said
-            else:
-                said, tokens = _numbered(tuple(_without_digits(said, talk)))
-                if tokens:
-                    await _keep_list(db, person.contact_id, tokens, now)
+            saved = [people.kept(person.contact_id, talk)] if talk != before else []
+            said = await self._said(turn, talk)
             if only_read:
                 # Nothing but the first contact was saved: heard again, this may be answered again.
-                await db.execute(delete(Heard).where(Heard.channel == heard.sender.channel, Heard.key == heard.key))
-            else:
-                rows = [self._put(db, turn, message, n) for n, message in enumerate(said)]
-                await db.flush()
-                for address in (heard.sender, *turn.changed):
-                    await self._database.notify(db, "people", f"{address.channel}:{address.user}")
-                chosen = turn.person.locale if turn.person.locale != person.locale else ""
-                return rows, Said(locale=chosen, changed=tuple(turn.changed))
-        return [], Said(said)
+                await together(db, saved)
+                await people.unnote(db, heard)
+                return [], Said(said)
+            known = replace(turn.person, dialog=bool(talk.dialog), is_new=False)
+            is_same = known == person and not turn.changed
+            for address in (*(() if is_same else (heard.sender,)), *turn.changed):
+                saved += self._database.notice("people", _named(address))
+            rows = await outbox.put_answers(db, person.contact_id, heard, said, at=now, beside=saved)
+        if not turn.changed:
+            self.people.keep(known)
+        for address in turn.changed:
+            self.people.forget(address)
+        chosen = known.locale if known.locale != person.locale else ""
+        return rows, Said(locale=chosen, changed=tuple(turn.changed))
 
-    def _put(self, db: AsyncSession, turn: Turn, message: Outgoing, n: int) -> Outbound:
-        heard = turn.heard
-        return outbox.put(
-            db,
-            turn.person.contact_id,
-            heard.sender.channel,
-            message,
-            lane="answer",
-            key=f"{heard.sender.channel}:{heard.key}:{n}",
-            at=turn.now,
-            leased=True,
-        )
+    async def _said(self, turn: Turn, talk: Talk) -> tuple[Outgoing, ...]:
+        """What a turn says as the channel shows it, its choices remembered for whoever answers by a digit."""
+        if turn.can.buttons:
+            self._seen.keep(turn.person.address, turn.said)
+            return tuple(turn.said)
+        said, tokens = _numbered(tuple(_without_digits(turn.said, talk)))
+        if tokens:
+            await _keep_list(turn.db, turn.person.contact_id, tokens, turn.now)
+        return said
 
     async def _read_digit(self, turn: Turn, talk: Talk) -> None:
         """Where choices are numbered, a digit means what stood beside it, whichever message showed that."""
@@ -281,7 +283,7 @@ class Engine:
             turn.heard = replace(turn.heard, text="", pressed=token)
 
     async def _act(self, turn: Turn, talk: Talk) -> bool:
-        """Do what was asked; returns whether nothing but reading came of it."""
+        """Do what was asked; returns whether nothing but reading came of it. Raises Refused."""
         if talk.dialog:
             await self._read_digit(turn, talk)
         conversation = Conversation(self._router, turn, talk)
@@ -294,14 +296,21 @@ class Engine:
             await conversation.start(route.entry)
             return False
         try:
-            async with turn.db.begin_nested():
-                await _call(route, turn)
+            await _call(route, turn)
         except Problem as problem:
-            turn.said = []
-            turn.say(problem.text)
+            raise Refused(problem, only_read=route.reads and not was_open) from problem
+        if turn.follows:
+            turn.heard, turn.follows = replace(turn.heard, text="", pressed=turn.follows), ""
+            await self._act(turn, talk)
+            return False
         if talk.dialog and not turn.erased:
             await conversation.ask_again()
         return route.reads and not was_open
+
+    async def _refuse(self, refused: Refused, turn: Turn, talk: Talk) -> bool:
+        """Say why what was asked cannot be, and ask the open question again."""
+        await Conversation(self._router, turn, talk).refuse(refused.problem)
+        return refused.only_read
 
 
 def _without_digits(said: Sequence[Outgoing], talk: Talk) -> list[Outgoing]:
@@ -326,6 +335,16 @@ def _apology(turn: Turn) -> Outgoing:
 async def _apologise(turn: Turn, talk: Talk) -> bool:
     turn.said = [_apology(turn)]
     return False
+
+
+def _drawn(message: Outgoing) -> Outgoing:
+    """As the channel takes it that carries it at once."""
+    return replace(message, photo=drawn(message.photo)) if message.photo else message
+
+
+def _named(address: Address) -> str:
+    """A person in a notice to other processes."""
+    return f"{address.channel}:{address.user}"
 
 
 async def _finished(sent: Awaitable[None]) -> None:
@@ -354,21 +373,9 @@ async def _keep_list(db: AsyncSession, contact_id: int, tokens: list[str], now: 
     )
 
 
-async def _first_time(db: AsyncSession, heard: Incoming, now: datetime) -> bool:
-    noted = await db.execute(
-        insert(db, Heard)
-        .values(channel=heard.sender.channel, key=heard.key, at=now)
-        .on_conflict_do_nothing()
-        .returning(Heard.key)
-    )
-    return noted.first() is not None
-
-
 async def _stop(db: AsyncSession, address: Address, now: datetime) -> None:
     contact = select(Contact.id).where(Contact.channel == address.channel, Contact.user == address.user)
-    await db.execute(update(Contact).where(Contact.id.in_(contact)).values(stopped_at=now))
-    waiting = update(Outbound).where(Outbound.contact_id.in_(contact), Outbound.state == "queued")
-    await db.execute(waiting.values(state="stopped"))
+    await outbox.stop(db, contact, now)
 
 
 async def _resume(db: AsyncSession, contact_id: int) -> None:

@@ -16,6 +16,8 @@ LONGEST_ANSWER = 2000
 
 
 class NotUnderstood(Problem):
+    """The answer is none; a `take_` that raises this has written nothing."""
+
     text = _("Sorry, I did not understand that.")
 
 

@@ -1,24 +1,34 @@
 """A dialog under way: taking answers, asking what follows, going back, stopping."""
 
-import json
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, cast
 
 from bot.conversation.dialog import Asked, Dialog, Done, Next
 from bot.conversation.questions import Ask, AskLocation, Choose, NotUnderstood, read
 from bot.conversation.router import Router
-from bot.conversation.turn import Turn
+from bot.conversation.turn import Talk, Turn
 from bot.errors import Problem
 from bot.i18n import _
-from bot.models import Talk
 
 CANCEL = frozenset({"/cancel", "cancel", "取消", "算了", "退出"})
 BACK = frozenset({"/back", "back", "返回", "上一步"})
 LEAVE = frozenset({"/start", "start", "开始", "開始"})
 
 
+class Refused(Exception):
+    """A rule forbade what was asked, perhaps after something was written: the turn is undone before that is said.
+
+    `only_read`: nothing could have been written, and an answer need not be kept.
+    """
+
+    def __init__(self, problem: Problem, *, only_read: bool = False) -> None:
+        self.problem = problem
+        self.only_read = only_read
+        super().__init__(problem)
+
+
 class Conversation:
-    """One turn of one talk; `talk` is the row that remembers it."""
+    """One turn of one talk."""
 
     def __init__(self, router: Router, turn: Turn, talk: Talk) -> None:
         self._router = router
@@ -34,18 +44,21 @@ class Conversation:
         await self._go(dialog, await dialog.begin(self._turn))
 
     async def take(self) -> bool:
-        """Treat what was heard as an answer to the open question; returns False if it is about something else."""
+        """Treat what was heard as an answer to the open question; returns False if it is about something else.
+
+        Raises Refused where the dialog does not take the answer.
+        """
         turn, talk, heard = self._turn, self._talk, self._turn.heard
         said = heard.text.strip().casefold()
         dialog = self._remembered()
         if said in LEAVE:
             if dialog:
                 await dialog.abandon(turn)
-            close(talk)
+            talk.close()
             return False
         if dialog is None:
             turn.say(_("Something changed since we last spoke. Let us start again."))
-            close(talk)
+            talk.close()
             return True
         way_out = heard.pressed.removeprefix(f"q.{talk.exchange}.") if heard.pressed else ""
         if said in CANCEL or way_out == "cancel":
@@ -57,6 +70,11 @@ class Conversation:
         if self._about_something_else():
             return False
         return await self._answered(dialog)
+
+    async def refuse(self, problem: Problem) -> None:
+        """Say what is wrong, and ask the open question again."""
+        self._turn.say(problem.text)
+        await self.ask_again()
 
     async def ask_again(self) -> None:
         """Repeat the open question after something else was answered in between."""
@@ -76,19 +94,16 @@ class Conversation:
         """Hand the answer to the dialog; returns False if the words make no sense to it but do elsewhere."""
         turn, talk = self._turn, self._talk
         try:
-            async with turn.db.begin_nested():
-                answer = read(talk.asked, talk.exchange, turn.heard)
-                following: Next = await getattr(dialog, f"take_{talk.step}")(turn, answer)
-        except Problem as problem:
-            unclear = isinstance(problem, NotUnderstood) and turn.heard.text
-            if unclear and self._router.reader and self._router.reader(turn.heard.text, turn):
+            answer = read(talk.asked, talk.exchange, turn.heard)
+            following: Next = await getattr(dialog, f"take_{talk.step}")(turn, answer)
+        except NotUnderstood as problem:
+            if turn.heard.text and self._router.reader and self._router.reader(turn.heard.text, turn):
                 return False
-            turn.said = []
-            turn.say(problem.text)
-            dialog = type(dialog)(**talk.draft)
-            following = getattr(dialog, f"ask_{talk.step}")
-        else:
-            talk.trail = [*talk.trail, talk.step]
+            await self.refuse(problem)
+            return True
+        except Problem as problem:
+            raise Refused(problem) from problem
+        talk.trail = [*talk.trail, talk.step]
         await self._go(dialog, following)
         return True
 
@@ -104,7 +119,7 @@ class Conversation:
     async def _stop(self, dialog: Dialog) -> None:
         await dialog.abandon(self._turn)
         self._turn.say(_("Cancelled. Nothing was changed."))
-        close(self._talk)
+        self._talk.close()
 
     def _remembered(self) -> Dialog | None:
         """The dialog as it stood, or None if a release in between has changed its shape."""
@@ -125,7 +140,7 @@ class Conversation:
         if isinstance(asked, Done):
             if asked.text is not None:
                 turn.say(asked.text)
-            close(talk)
+            talk.close()
             return
         if talk.step in talk.trail:
             talk.trail = talk.trail[: talk.trail.index(talk.step)]
@@ -135,14 +150,21 @@ class Conversation:
         turn.said.append(shown)
 
 
-def close(talk: Talk) -> None:
-    """Forget the open dialog."""
-    talk.dialog, talk.step, talk.draft, talk.asked, talk.trail = "", "", {}, {}, []
-
-
 def _plain(dialog: Dialog) -> dict[str, Any]:
     """The dialog's fields as JSON, refusing what JSON would quietly change (int keys, dates)."""
-    plain = asdict(dialog)  # type: ignore[call-overload]  # a Dialog is a dataclass by its __init_subclass__
-    if json.loads(json.dumps(plain)) != plain:
+    plain = {field.name: getattr(dialog, field.name) for field in fields(cast(Any, dialog))}
+    if not _survives(plain):
         raise TypeError(f"{dialog.name} does not survive JSON")
-    return cast(dict[str, Any], plain)
+    return plain
+
+
+def _survives(value: object) -> bool:
+    """Whether `value` comes back from JSON as it went."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return True
+        case list():
+            return all(_survives(one) for one in value)
+        case dict():
+            return all(isinstance(key, str) and _survives(one) for key, one in value.items())
+    return False

@@ -33,6 +33,22 @@ class Person:
 
 
 @dataclass(slots=True)
+class Talk:
+    """Where a person's dialog stands: the open question as it was shown, and the steps that led to it."""
+
+    dialog: str = ""
+    step: str = ""
+    exchange: int = 0
+    draft: dict[str, Any] = field(default_factory=dict)
+    asked: dict[str, Any] = field(default_factory=dict)
+    trail: list[str] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Forget the open dialog."""
+        self.dialog, self.step, self.draft, self.asked, self.trail = "", "", {}, {}, []
+
+
+@dataclass(slots=True)
 class Turn:
     """Everything that a handler may use; it lives as long as one exchange."""
 
@@ -48,7 +64,12 @@ class Turn:
     session: AsyncSession | None = None
     # The person asked to be forgotten and is: what is still said to them is not kept either.
     erased: bool = False
-    # Other addresses of this person of which something changed, so that no copy of it is used any more.
+    # A button's token to act on next, in the same turn, where one button leads into another feature.
+    follows: str = ""
+    # What was read in this turn and may be needed again before its end.
+    seen: dict[Any, Any] = field(default_factory=dict)
+    # Other addresses of this person of which something changed, so that no copy of them, and of this one, is used
+    # any more. What changed of this one alone is said by replacing `person`.
     changed: list[Address] = field(default_factory=list)
 
     @property

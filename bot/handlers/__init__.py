@@ -3,18 +3,22 @@
 from bot.conversation.router import Router
 from bot.handlers import (
     bookings,
+    broadcasts,
     features,
     finding,
+    help_calls,
     linking,
     menu,
     my_bookings,
     nearest,
+    notices,
     places,
+    policies,
     privacy,
     reports,
-    rights,
     settings,
     staff,
+    weather,
 )
 
 # The reader of the last one that has one is asked what free text means.
@@ -29,7 +33,11 @@ HANDLERS: tuple[Router, ...] = (
     bookings.router,
     my_bookings.router,
     linking.router,
-    rights.router,
+    policies.router,
+    notices.router,
+    help_calls.router,
+    broadcasts.router,
+    weather.router,
     staff.router,
     features.router,
 )

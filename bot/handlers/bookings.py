@@ -1,8 +1,11 @@
 """Booking something: what, when, a few questions, yes. A seat is kept while the rider answers."""
 
+from dataclasses import replace
+from functools import partial
+
 from bot.conversation import Ask, Asked, AskLocation, Choose, Dialog, Done, Next, Router, Turn
 from bot.errors import Problem
-from bot.handlers import answers, offers, rights, seats
+from bot.handlers import answers, offers, policies, rights, seats
 from bot.handlers.menu import MENU
 from bot.i18n import Text, _
 from bot.messages import Button, Location
@@ -137,6 +140,7 @@ class Book(Dialog, name="book"):
 
     async def take_vehicle(self, turn: Turn, vehicle: str) -> Next:
         await riders.choose_vehicle(turn.db, turn.person.rider_id, vehicle)
+        turn.person = replace(turn.person, vehicle=vehicle)
         return await self._take_seat(turn)
 
     async def ask_county(self, turn: Turn) -> Asked:
@@ -146,6 +150,7 @@ class Book(Dialog, name="book"):
 
     async def take_county(self, turn: Turn, county: str) -> Next:
         await riders.choose_county(turn.db, turn.person.rider_id, county)
+        turn.person = replace(turn.person, county=county)
         return await self._take_seat(turn)
 
     async def ask_waiting(self, turn: Turn) -> Asked:
@@ -207,14 +212,14 @@ class Book(Dialog, name="book"):
         is_skipped = answer == SKIP and question.kind in _OPTIONAL
         self.said = answers.kept(turn, self.said, question.key, "" if is_skipped else question.read(answer))
         if question.kind == "topic" and answer == "wages":
-            turn.say(rights.WAGES, (rights.call(turn, "12333"), rights.call(turn, "12345")))
+            turn.say(policies.words(turn, "wages"), (rights.call(turn, "12333"), rights.call(turn, "12345")))
         self.number += 1
         return self.ask_question if self.number < len(questions) else self.ask_confirm
 
     async def ask_confirm(self, turn: Turn) -> Asked:
         try:
             offering = await self._offering(turn)
-            session = await sessions.one(turn.db, self.session)
+            session = await seats.session(turn, self.session)
         except Problem as gone:
             return self._gone(turn, gone.text)
         details = self._details(turn, offering)
@@ -232,12 +237,11 @@ class Book(Dialog, name="book"):
         if not yes:
             return self.ask_session
         try:
-            offering = await self._offering(turn)
-            details = self._details(turn, offering)
             if self.waits:
+                details = self._details(turn, await self._offering(turn))
                 booking = await seats.wait(turn, self.session, details)
             else:
-                booking = await seats.book(turn, self.hold, self.session, details)
+                booking = await seats.book(turn, self.hold, self.session, partial(self._details, turn))
         except offerings.NoSuchOffering as gone:
             await self.abandon(turn)
             return self._gone(turn, gone.text)
@@ -279,13 +283,12 @@ class Book(Dialog, name="book"):
     async def _go_on(self, turn: Turn) -> Next:
         """Consent first, then the questions, then the last word."""
         offering = await self._offering(turn)
-        may_keep = self.bare or await consents.given(turn.db, turn.person.rider_id, consents.BOOKING)
-        if offering.asks_personal and not may_keep:
+        if offering.asks_personal and not (self.bare or await _has_agreed(turn)):
             return self.ask_consent
         return self.ask_question if self.number < len(self._questions(offering)) else self.ask_confirm
 
     async def _offering(self, turn: Turn) -> Offering:
-        return await offerings.one(turn.db, desk=turn.use(Desk), id=self.offering)
+        return await seats.offering(turn, self.offering)
 
     async def _coming(self, turn: Turn) -> list[Session]:
         return await seats.coming(turn, self.offering, near=self.near, skip=self.skip, limit=PAGE + 1)
@@ -314,6 +317,10 @@ _OUTCOMES: dict[str, Text] = {
     "pending": _("✅ Your request is with the staff."),
     "waiting": _("✅ You are on the waiting list."),
 }
+
+
+async def _has_agreed(turn: Turn) -> bool:
+    return await consents.given(turn.db, turn.person.rider_id, consents.BOOKING)
 
 
 async def _shown(turn: Turn, already: bookings.AlreadyBooked) -> Done:

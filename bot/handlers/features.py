@@ -4,7 +4,7 @@ from functools import cache
 
 from bot.conversation import Route, Router, Turn
 from bot.conversation.intents import Intents, stored_phrases
-from bot.handlers import finding, menu, my_bookings, nearest, privacy, reports, rights, settings, staff
+from bot.handlers import finding, menu, my_bookings, nearest, notices, policies, privacy, reports, settings, staff
 from bot.handlers.bookings import Book
 from bot.i18n import Text, _
 from bot.messages import Button
@@ -15,15 +15,16 @@ ROUTES: dict[str, Route] = {
     "nearest": Route(nearest.nearest, reads=True),
     "book": Route(Book, reads=False),
     "bookings": Route(my_bookings.my_bookings, reads=True),
-    "notices": Route(menu.no_notices_yet, reads=True),
+    "notices": Route(notices.recent, reads=True),
     "report": Route(reports.Report, reads=False),
     "settings": Route(settings.settings, reads=True),
     "language": Route(settings.language, reads=True),
     "privacy": Route(privacy.privacy, reads=True),
     "help": Route(menu.help_, reads=True),
     "menu": Route(menu.menu, reads=True),
-    "wages": Route(rights.wages, reads=True),
-    "injury": Route(rights.injury, reads=True),
+    "wages": Route(policies.wages, reads=True),
+    "injury": Route(policies.injury, reads=True),
+    "policies": Route(policies.asked, reads=True),
     "thanks": Route(menu.thanks, reads=True),
     "greeting": Route(menu.greeting, reads=True),
 }
@@ -41,12 +42,13 @@ NAMES: dict[str, tuple[Text, str]] = {
     "menu": (_("☰ Menu"), "menu"),
     "wages": (_("Unpaid wages"), "wages"),
     "injury": (_("Hurt at work"), "injury"),
+    "policies": (_("📜 Rights and rules"), "policies"),
 }
 
 
 def read(text: str, turn: Turn) -> Route | None:
-    """The route for a place that is looked for, else for a code, else for a feature that is asked for."""
-    return finding.read(text, turn) or staff.typed_code(text) or _feature(text)
+    """The route for a rule or a place that is asked about, else for a code, else for a feature that is asked for."""
+    return policies.read(text, turn) or finding.read(text, turn) or staff.typed_code(text) or _feature(text)
 
 
 router.reader = read

@@ -54,6 +54,7 @@ async def around(turn: Turn) -> None:
     _show_around(turn, place, wish)
 
 
+@router.on("/find")
 @router.on_press("find")
 class Find(Dialog, name="find"):
     """A wish that waits for a location or for the name of a place, road or county."""
@@ -63,7 +64,7 @@ class Find(Dialog, name="find"):
     first_contact: bool = False
 
     async def begin(self, turn: Turn) -> Asked:
-        wish = _wish(turn, turn.heard.text) or Wish()
+        wish = _carried(turn) or _wish(turn, turn.argument or turn.heard.text) or Wish()
         self.wish, self.missed = packed(_aim(wish)), _place_in(wish)
         self.first_contact = turn.person.is_new
         return self.ask_where
@@ -112,6 +113,14 @@ def _answer_to_where(turn: Turn, words: str, kept: Wish) -> Wish | None:
 
 def _wish(turn: Turn, words: str) -> Wish | None:
     return wishes.read(words, counties=turn.use(City).counties)
+
+
+def _carried(turn: Turn) -> Wish | None:
+    """The wish of a button, `find.wish`; None for anything that is not ours."""
+    try:
+        return unpacked(turn.argument)[0] if turn.argument else None
+    except ValueError:
+        return None
 
 
 def _aim(wish: Wish) -> Wish:

@@ -5,7 +5,7 @@ from bot.errors import Problem
 from bot.handlers.menu import MENU
 from bot.i18n import _
 from bot.messages import Button
-from bot.services import linking
+from bot.services import linking, sign_in
 from bot.services.desk import Desk
 
 router = Router()
@@ -53,6 +53,17 @@ class Link(Dialog, name="link"):
             return Done(enough.text)
 
 
+@router.on("/web", "web page", "网页", "网页版", "網頁", "網頁版", "打开网页")
+@router.on_press("webpage")
+async def web_page(turn: Turn) -> None:
+    """A link that opens the web page as the same person."""
+    url = await sign_in.issue(turn.db, turn.person.rider_id, now=turn.now, desk=turn.use(Desk))
+    turn.say(
+        _("The web page, signed in as you\nThe link works once, for ten minutes. Pass it on to nobody."),
+        (Button(turn.word(_("Open the web page")), url=url),),
+    )
+
+
 async def _redeemed(turn: Turn, code: str) -> bool:
     """Whether the code was right; said either way. A wrong one raises nothing, so that the try is counted."""
     merged = await linking.redeem(
@@ -66,7 +77,8 @@ async def _redeemed(turn: Turn, code: str) -> bool:
     if merged is None:
         turn.say(_("That code is wrong or too old."))
         return False
-    turn.changed += [address for address in merged.addresses if address != turn.person.address]
+    # This address as well: it may have been the one of the person who is no more.
+    turn.changed += merged.addresses
     turn.say(
         _("Linked. Your bookings are the same here and there now."),
         (Button(turn.word(_("My bookings")), "bookings"), Button(turn.word(MENU), "menu")),

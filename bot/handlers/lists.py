@@ -1,14 +1,14 @@
 """The list of the nearest places, worded fast: nearly every message gets one."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from bot.conversation import Turn
 from bot.handlers.searches import MOST_PAGES, Search, number, packed, position, unpacked
-from bot.i18n import Text, Voice, _, voice
+from bot.i18n import Text, _, voice
 from bot.messages import Button, Outgoing, Place
-from bot.services.directory import Directory
+from bot.services.directory import Directory, Listing
 from bot.services.finding import Findings, Suggestion
 from bot.services.wishes import Wish, settled
 from bot.services.wording import Phrases, phrases
@@ -16,9 +16,7 @@ from bot.services.wording import Phrases, phrases
 PAGE = 5
 # A sample whose name says so needs no second mark.
 SAMPLE = "示例"
-_MOST_KEPT = 20_000
 _MOST_OFFERS = 4
-_MOST_AROUND = 12
 _LONGEST_LABEL = 14
 
 # What a rider of each vehicle looks for first, where nothing was asked for.
@@ -42,8 +40,6 @@ _FILTERS: dict[str, Text] = {
     "open_now": _("Open now"),
 }
 _FILTERS_IN_A_ROW = 4
-# Where distance and direction come in, in that order in every language; it stands in no name.
-_HERE = "\0"
 _PIN_STATES = {"open": "yes", "closed": "no", "unknown": "unknown"}
 
 
@@ -54,53 +50,35 @@ def message(
 
     Where choices are numbered anyway, the numbered choices are the list itself.
     """
-    locale, vehicle = turn.voice.locale, turn.person.vehicle
-    words, parts = phrases(locale, turn.voice.zone), _parts(locale)
-    known = _kept(turn.use(Directory), locale)
+    words = phrases(turn.voice.locale, turn.voice.zone)
+    parts = _parts(turn.voice.locale)
     code, hidden = packed(search.wish, search.elsewhere), position(turn, search.lat, search.lng)
     tail = f"{code}.{search.page}.{hidden}"
-    lines, buttons, pins = [title], [], []
+    lines, buttons = [title], []
     for n, one in enumerate(findings.found, search.page * PAGE + 1):
         place = one.listing
-        kept = known.get((place.id, vehicle, code)) or _keep(known, one, turn, code)
-        first, middle, last = _around_distance(one, kept, words, parts)
-        line = f"{first}{words.distance(one.distance_m)}{middle}{words.direction(one.bearing)}{last}"
+        offers = _offered(_in_season(turn, place), turn.person.vehicle, code, words)
+        line = (parts.full if offers else parts.bare).format(
+            name=_heading(place, words, parts),
+            open=words.opening(one.opening, one.arrives_at, place.phone),
+            distance=words.distance(one.distance_m),
+            direction=words.direction(one.bearing),
+            offers=offers,
+            fresh=words.doubtful if place.doubtful_since else words.freshness(one.fresh_days),
+        )
         if turn.can.buttons:
             lines.append(f"{n}. {line}")
-            buttons.append(Button(f"{n} {kept.label}", f"p.{kept.number}.{tail}"))
+            buttons.append(Button(f"{n} {_short(place.name)}", f"p.{number(place.id)}.{tail}"))
         else:
-            buttons.append(Button(line, f"p.{kept.number}.{tail}"))
-        pins.append(_pin(one))
+            buttons.append(Button(line, f"p.{number(place.id)}.{tail}"))
     if findings.more and search.page < MOST_PAGES:
         buttons.append(Button(parts.more, f"n.{code}.{search.page + 1}.{hidden}"))
     width = 2 if turn.can.buttons else 1
     rows = [tuple(buttons[i : i + width]) for i in range(0, len(buttons), width)]
-    rows += [tuple([Button(name, prefix + hidden) for name, prefix in row]) for row in _filters(code, locale)]
-    return Outgoing("\n".join(lines), (*rows, *below), tuple(pins))
-
-
-def _around_distance(one: Suggestion, kept: "_Kept", words: Phrases, parts: "_Parts") -> tuple[str, str, str]:
-    """What a place's line says before its distance, between that and its direction, and after.
-
-    For some minutes it is the same for everybody, so it is kept. Ten minutes never hold a midnight.
-    """
-    place, opening = one.listing, one.opening
-    about = (one.arrives_at.timestamp() // 600, opening.state, opening.until, one.fresh_days)
-    around = kept.around.get(about)
-    if around is None:
-        line = (parts.full if kept.offers else parts.bare).format(
-            name=kept.heading,
-            open=words.opening(opening, one.arrives_at, place.phone),
-            distance=_HERE,
-            direction=_HERE,
-            offers=kept.offers,
-            fresh=words.doubtful if place.doubtful_since else words.freshness(one.fresh_days),
-        )
-        first, middle, last = line.split(_HERE)
-        if len(kept.around) >= _MOST_AROUND:
-            kept.around.clear()
-        around = kept.around[about] = (first, middle, last)
-    return around
+    rows += [
+        tuple([Button(name, prefix + hidden) for name, prefix in row]) for row in _filters(code, turn.voice.locale)
+    ]
+    return Outgoing("\n".join(lines), (*rows, *below), tuple([_pin(one) for one in findings.found]))
 
 
 def _pin(one: Suggestion) -> Place:
@@ -149,7 +127,7 @@ class _Parts:
 
 @cache
 def _parts(locale: str) -> _Parts:
-    word = _voice(locale).word
+    word = voice(locale, ZoneInfo("UTC")).word
     return _Parts(
         full=word(_("{name} · {open}\n{distance}, {direction} · {offers} · {fresh}")),
         bare=word(_("{name} · {open}\n{distance}, {direction} · {fresh}")),
@@ -159,44 +137,28 @@ def _parts(locale: str) -> _Parts:
     )
 
 
-def _voice(locale: str) -> Voice:
-    return voice(locale, ZoneInfo("UTC"))
-
-
-@dataclass(slots=True)
-class _Kept:
-    """What does not change between two answers about a place; `around` is by what does."""
-
-    heading: str
-    offers: str
-    label: str
-    number: str
-    around: dict[tuple[object, ...], tuple[str, str, str]] = field(default_factory=dict)
-
-
-def _kept(directory: Directory, locale: str) -> dict[tuple[int, str, str], _Kept]:
-    """What is known by place, vehicle and wish, for these places in one language."""
-    known: dict[tuple[int, str, str], _Kept] = directory.notes.setdefault(locale, {})
-    return known
-
-
-def _keep(known: dict[tuple[int, str, str], _Kept], one: Suggestion, turn: Turn, code: str) -> _Kept:
-    place, vehicle = one.listing, turn.person.vehicle
-    words, parts = phrases(turn.voice.locale, turn.voice.zone), _parts(turn.voice.locale)
+def _heading(place: Listing, words: Phrases, parts: _Parts) -> str:
+    """A place's name, with its kind where the name does not tell."""
     kind = words.kinds.get(place.kind, "")
-    heading = place.name if not kind or kind in place.name else parts.heading.format(name=place.name, kind=kind)
+    heading = place.name if kind in place.name else parts.heading.format(name=place.name, kind=kind)
     if place.demo and not place.name.startswith(SAMPLE):
-        heading = parts.sample.format(name=heading)
-    directory, today = turn.use(Directory), turn.now.astimezone(turn.voice.zone).date()
-    wish, _elsewhere = unpacked(code)
-    offers = [name for name in wanted(wish, vehicle) if directory.amenity_open(place, name, today)]
-    kept = _Kept(heading, words.listed(offers[:_MOST_OFFERS]), _short(place.name), number(place.id))
+        return parts.sample.format(name=heading)
+    return heading
+
+
+def _in_season(turn: Turn, place: Listing) -> frozenset[str]:
+    """The amenities that a place has today."""
     if not place.amenity_closed:
-        # What is closed for a season changes with the day, so only the others keep.
-        if len(known) >= _MOST_KEPT:
-            known.clear()
-        known[place.id, vehicle, code] = kept
-    return kept
+        return place.amenities
+    directory, today = turn.use(Directory), turn.now.astimezone(turn.voice.zone).date()
+    return frozenset(name for name in place.amenities if directory.amenity_open(place, name, today))
+
+
+@lru_cache(4096)
+def _offered(amenities: frozenset[str], vehicle: str, code: str, words: Phrases) -> str:
+    """Those of a place's amenities that matter most, by their names; thousands of places have the same."""
+    wish, _elsewhere = unpacked(code)
+    return words.listed([name for name in wanted(wish, vehicle) if name in amenities][:_MOST_OFFERS])
 
 
 def _short(name: str) -> str:
@@ -207,7 +169,7 @@ def _short(name: str) -> str:
 def _filters(code: str, locale: str) -> tuple[tuple[tuple[str, str], ...], ...]:
     """Rows of (label, token without its position) for the filters, those that are on with their mark."""
     wish, elsewhere = unpacked(code)
-    shown, word = [], _voice(locale).word
+    shown, word = [], voice(locale, ZoneInfo("UTC")).word
     for name, label in _FILTERS.items():
         mark = "✓ " if _is_on(wish, name) else ""
         shown.append((f"{mark}{word(label)}", f"n.{packed(toggled(wish, name), elsewhere)}.0."))

@@ -2,7 +2,7 @@
 
 from bot.conversation import Router, Turn
 from bot.handlers.searches import number
-from bot.i18n import Text, _
+from bot.i18n import _
 from bot.messages import Button
 from bot.services.directory import Directory
 from bot.services.riders import SKIPPED, VEHICLE_NAMES
@@ -50,6 +50,7 @@ def doors(turn: Turn) -> tuple[tuple[Button, ...], ...]:
         share(turn),
         (Button(turn.word(_("🔎 Nearby")), "near"), Button(turn.word(_("✋ Report")), "report")),
         (Button(turn.word(_("🗓 Book something")), "book"), Button(turn.word(_("My bookings")), "bookings")),
+        (Button(turn.word(_("🔔 Notices")), "notices"), Button(turn.word(_("📜 Rights and rules")), "policies")),
         (Button(turn.word(_("⚙ Settings")), "settings"), Button(turn.word(_("🌐 Language")), "language")),
         (Button(turn.word(_("🔒 Privacy")), "privacy"), Button(turn.word(_("❓ Help")), "help")),
     )
@@ -85,12 +86,6 @@ async def greeting(turn: Turn) -> None:
 @router.reads("thanks", "thank you", "谢谢", "謝謝", "多谢", "谢了", "感谢", "好的", "ok", "👍")
 async def thanks(turn: Turn) -> None:
     turn.say(_("You are welcome. Take care on the road."))
-
-
-@router.reads("/notices", "notices", "通知")
-@router.reads_press("notices")
-async def no_notices_yet(turn: Turn) -> None:
-    _not_yet(turn, _("Notices are not offered here yet."))
 
 
 @router.reads_event("photo")
@@ -148,11 +143,3 @@ def _suggested(turn: Turn) -> list[Button]:
 
 def _menu(turn: Turn) -> Button:
     return Button(turn.word(MENU), "menu")
-
-
-def _not_yet(turn: Turn, what: Text) -> None:
-    turn.say(
-        _("{what} What works: the nearest places, booking, reports and settings.", what=what),
-        share(turn),
-        (_menu(turn),),
-    )

@@ -1,11 +1,11 @@
 """How offers, their times and bookings are put into words: the same in every list and on every card."""
 
-from base64 import b64encode
 from datetime import datetime, timedelta
 
 from bot.conversation import Turn
 from bot.i18n import Text, _
 from bot.messages import Button, Place
+from bot.pictures import named_qr
 from bot.services import passes
 from bot.services.bookings import Booking
 from bot.services.desk import Desk
@@ -85,7 +85,7 @@ def show(turn: Turn, booking: Booking, first: Text | None = None) -> None:
     lines = [title(turn, booking.offering), head, *facts(turn, booking.session, booking.offering)]
     lines += [turn.word(said) for said in _of_state(turn, booking)]
     has_seat = booking.state in ("booked", "pending", "attended")
-    photo = _picture(turn, booking) if booking.state == "booked" and turn.can.photo else ""
+    photo = named_qr(check_in_address(turn, booking)) if booking.state == "booked" and turn.can.photo else ""
     turn.say(
         "\n".join(lines),
         *_buttons(turn, booking),
@@ -174,10 +174,6 @@ def _links(turn: Turn, booking: Booking) -> tuple[Button, ...]:
         return (calendar,)
     picture = passes.check_in_url(booking.code, desk).replace("/c/", "/qr/", 1) + ".png"
     return (calendar, Button(turn.word(_("QR picture")), url=picture))
-
-
-def _picture(turn: Turn, booking: Booking) -> str:
-    return b64encode(passes.qr(check_in_address(turn, booking))).decode()
 
 
 def _pins(session: Session) -> tuple[Place, ...]:

@@ -25,6 +25,7 @@ async def chosen(turn: Turn) -> None:
 
 
 @router.reads("/p")
+@router.reads_press("pcode")
 async def by_code(turn: Turn) -> None:
     """The place of a poster at a door: `/p CODE`."""
     place = turn.use(Directory).by_code(turn.argument)

@@ -23,13 +23,17 @@ async def privacy(turn: Turn) -> None:
         _(
             "You need no name and no number here, but for some bookings: there I ask you first, keep them encrypted "
             "and erase them 30 days after the date.\n"
-            "Your location: used for the answer, then forgotten. The buttons of a list carry it encrypted, to about "
+            "📍 Your location: used for the answer, then forgotten. The buttons of a list carry it encrypted, to about "
             "10 metres; where there are no buttons we keep it encrypted for 30 minutes.\n"
-            "Kept until you erase it: your address in this chat (to answer you), language, vehicle and county "
+            "🗂 Kept until you erase it: your address in this chat (to answer you), language, vehicle and county "
             "(to sort for you), and what you reported of places, without where you were.\n"
-            "A question that is still open is kept until you answer or cancel it; messages we sent stay for "
-            "delivery and for this chat's history.\n"
-            "The numbers of messages are kept three days, so that none counts twice."
+            "💬 A question that is still open is kept until you answer or cancel it; messages we sent stay for "
+            "delivery and for this chat's history. The numbers of messages are kept three days, so that none counts "
+            "twice.\n"
+            "🌐 On the web page: our server holds its last 50 messages in memory, for an hour at most, in case your "
+            "connection drops. Your browser keeps the last 100 lines, what is not sent yet and the key to this "
+            "conversation; erasing yourself clears them too, and ⋯ on the page clears the lines alone. Your choice of "
+            "print and language stays in the browser."
         ),
         (
             Button(turn.word(_("Show what is kept of me")), "mine"),
@@ -50,12 +54,13 @@ async def mine(turn: Turn) -> None:
     lines = [
         turn.word(_("This is everything kept of you:")),
         turn.word(_("With us since: {at}", at=kept.since)),
-        turn.word(_("Chats: {names}", names=", ".join(kept.channels))),
+        turn.word(_("Chats that are yours: {count}", count=kept.chats)),
         turn.word(_("Language: {language}", language=LANGUAGES.get(kept.locale, kept.locale))),
         turn.word(_("Vehicle: {vehicle}", vehicle=_vehicle(kept.vehicle))),
         turn.word(_("County: {county}", county=county.called(turn.voice.locale) if county else _("not given"))),
         turn.word(_("Open questions: {count}", count=int(kept.question))),
         turn.word(_("Messages waiting for you: {count}", count=kept.waiting)),
+        turn.word(_("Messages sent to you: {count}", count=kept.sent)),
         turn.word(_("Bookings: {count}", count=len(booked))),
         turn.word(_("Reports of places: {count}", count=len(kept.reports))),
         *(turn.word(_("· {place}, {at}", place=report.place, at=report.at)) for report in kept.reports[:10]),
@@ -83,7 +88,7 @@ async def forget(turn: Turn) -> None:
     await bookings.forget(turn.db, turn.person.rider_id, now=turn.now, desk=turn.use(Desk))
     await riders.erase(turn.db, turn.person.rider_id)
     turn.erased = True
-    turn.say(_("Everything kept of you is erased. Goodbye, and take care on the road."))
+    turn.say(_("Everything kept of you is erased. Goodbye, and take care on the road."), erased=True)
 
 
 def _pressed_lately(turn: Turn) -> bool:

@@ -52,6 +52,7 @@ def sought(turn: Turn, argument: str) -> Search:
         raise OldButton from error
 
 
+@lru_cache(20_000)
 def number(place_id: int) -> str:
     """A place's row number, short; `place` reads it."""
     digits = ""

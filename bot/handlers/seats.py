@@ -1,5 +1,8 @@
 """What can be booked, and the seat itself: looked for, kept, taken, waited for, on behalf of whoever speaks."""
 
+from collections.abc import Callable
+from typing import cast
+
 from bot.conversation import Turn
 from bot.i18n import _
 from bot.messages import Location
@@ -13,10 +16,28 @@ from bot.services.sessions import Session
 
 async def offered(turn: Turn) -> list[Offering]:
     """What this rider may book; what they may not only where there is nothing else."""
+    if (before := turn.seen.get(offered)) is not None:
+        return cast(list[Offering], before)
     person = turn.person
     vehicle = "" if person.vehicle == riders.SKIPPED else person.vehicle
     found = await offerings.published(turn.db, desk=turn.use(Desk), now=turn.now, vehicle=vehicle, county=person.county)
-    return [one.offering for one in found if one.fits] or [one.offering for one in found]
+    turn.seen |= {(Offering, one.offering.id): one.offering for one in found}
+    turn.seen[offered] = [one.offering for one in found if one.fits] or [one.offering for one in found]
+    return cast(list[Offering], turn.seen[offered])
+
+
+async def offering(turn: Turn, number: int) -> Offering:
+    """An offering that can be seen; raises NoSuchOffering."""
+    if (Offering, number) not in turn.seen:
+        turn.seen[Offering, number] = await offerings.one(turn.db, desk=turn.use(Desk), id=number)
+    return cast(Offering, turn.seen[Offering, number])
+
+
+async def session(turn: Turn, number: int) -> Session:
+    """When and where a session is; raises NoSuchSession."""
+    if (Session, number) not in turn.seen:
+        turn.seen[Session, number] = await sessions.one(turn.db, number)
+    return cast(Session, turn.seen[Session, number])
 
 
 async def coming(turn: Turn, offering_id: int, *, near: str, skip: int, limit: int) -> list[Session]:
@@ -53,11 +74,15 @@ async def hold(turn: Turn, session_id: int) -> int:
         contact_id=turn.person.contact_id,
         network=turn.heard.network,
     )
+    turn.seen |= {(Offering, held.offering.id): held.offering, (Session, session_id): held.session}
     return held.id
 
 
-async def book(turn: Turn, hold_id: int, session_id: int, details: Details) -> Booking:
-    """Turn a hold into a booking; one that ended meanwhile is taken once more, if the seat is still free."""
+async def book(turn: Turn, hold_id: int, session_id: int, details: Callable[[Offering], Details]) -> Booking:
+    """Turn a hold into a booking; one that ended meanwhile is taken once more, if the seat is still free.
+
+    Raises what `bookings.hold` and `bookings.confirm` raise, and NoSuchOffering.
+    """
     try:
         return await _confirmed(turn, hold_id, details)
     except bookings.HoldExpired:
@@ -78,13 +103,16 @@ async def wait(turn: Turn, session_id: int, details: Details) -> Booking:
         )
     except waitlist.NotFull:
         turn.say(_("A place has just become free: it is yours."))
-        return await _confirmed(turn, await hold(turn, session_id), details)
+        return await _confirmed(turn, await hold(turn, session_id), lambda _offering: details)
 
 
-async def _confirmed(turn: Turn, hold_id: int, details: Details) -> Booking:
-    return await bookings.confirm(
-        turn.db, turn.person.rider_id, booking_id=hold_id, details=details, now=turn.now, desk=turn.use(Desk)
-    )
+async def _confirmed(turn: Turn, hold_id: int, details: Callable[[Offering], Details]) -> Booking:
+    desk = turn.use(Desk)
+    held = await bookings.locked(turn.db, turn.person.rider_id, booking_id=hold_id)
+    offering = held.booking.offering
+    if not offering.is_shown(desk):
+        raise offerings.NoSuchOffering
+    return await bookings.confirm_locked(turn.db, held, details=details(offering), now=turn.now, desk=desk)
 
 
 def _owner(turn: Turn) -> str:

@@ -1,43 +1,71 @@
 """The tables, one module per noun; importing this package knows them all."""
 
+from bot.models.audit import AuditEntry
 from bot.models.base import Base
 from bot.models.bookings import Booking, BookingChange
 from bot.models.consents import Consent, LinkCode, LinkTry, StaffChat
-from bot.models.conversations import Choices, Heard, Talk
+from bot.models.conversations import Choices, Heard, ReplyWindow, Talk
+from bot.models.exchanges import AccessToken, Exchange
+from bot.models.notices import (
+    Broadcast,
+    HelpCall,
+    MutedTopic,
+    Notice,
+    NoticeResponse,
+    NoticeWish,
+    Schedule,
+    Season,
+    WeatherWarning,
+)
 from bot.models.offerings import Offering, Session, SessionPattern, WeatherAlert
 from bot.models.outbox import Outbound, Pause, Step
-from bot.models.places import Place, PlaceChange, PlaceReport, SearchCount
+from bot.models.places import Place, PlaceChange, PlacePicture, PlaceReport, SearchCount
 from bot.models.riders import Contact, Rider
 from bot.models.schedule import Due, Heartbeat, Lease
-from bot.models.staff import StaffMember, StaffSession
+from bot.models.staff import StaffMember, StaffReset, StaffSession
 
 __all__ = [
+    "AccessToken",
+    "AuditEntry",
     "Base",
     "Booking",
     "BookingChange",
+    "Broadcast",
     "Choices",
     "Consent",
     "Contact",
     "Due",
+    "Exchange",
     "Heard",
     "Heartbeat",
+    "HelpCall",
     "Lease",
     "LinkCode",
     "LinkTry",
+    "MutedTopic",
+    "Notice",
+    "NoticeResponse",
+    "NoticeWish",
     "Offering",
     "Outbound",
     "Pause",
     "Place",
     "PlaceChange",
+    "PlacePicture",
     "PlaceReport",
+    "ReplyWindow",
     "Rider",
+    "Schedule",
     "SearchCount",
+    "Season",
     "Session",
     "SessionPattern",
     "StaffChat",
     "StaffMember",
+    "StaffReset",
     "StaffSession",
     "Step",
     "Talk",
     "WeatherAlert",
+    "WeatherWarning",
 ]

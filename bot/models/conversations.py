@@ -47,3 +47,15 @@ class Choices(Base):
     )
     tokens: Mapped[list[str]]
     shown_at: Mapped[datetime]
+
+
+class ReplyWindow(Base):
+    """Until when, and how many times more, a contact may be written to on a channel that limits that."""
+
+    __tablename__ = "reply_windows"
+
+    contact_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey(Contact.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    until: Mapped[datetime]
+    remaining: Mapped[int]

@@ -7,6 +7,7 @@ from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.models.base import Base, BigId
+from bot.models.notices import Broadcast
 from bot.models.riders import Contact
 
 
@@ -15,12 +16,20 @@ class Outbound(Base):
 
     `at` is when it should go out, `due` when it is looked at next: a claimed row moves `due` to the end of its
     lease, a failed one to its next attempt.
-    `lane` is `answer`, `personal` or `bulk`; `state` is `queued`, `sent`, `failed` or `stopped`; `provider_id` is the
-    platform's id for it.
+    `lane` is `answer`, `personal` or `bulk`; within a lane, rows of a lower `rank` go first (0 red, 1 important,
+    2 normal). `state` is `queued`, `sent`, `failed` or `stopped`; `provider_id` is the platform's id for it.
+
+    A row of a broadcast has no `message`: it is worded when it goes out, in the language and by the wishes that the
+    person has then. It may also be `waiting` (in the mailbox, for their next contact), `digest` (for the weekly
+    digest), `muted`, `expired` or `cancelled`. `tried_at` is when it last left or failed.
     """
 
     __tablename__ = "outbox"
-    __table_args__ = (Index(None, "state", "channel", "lane", "due"), Index(None, "contact_id", "state"))
+    __table_args__ = (
+        Index(None, "state", "channel", "lane", "rank", "due"),
+        Index(None, "contact_id", "state"),
+        Index(None, "broadcast_id", "state", "channel", "due"),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, init=False)
     contact_id: Mapped[int] = mapped_column(ForeignKey(Contact.id, ondelete="CASCADE"))
@@ -30,11 +39,14 @@ class Outbound(Base):
     message: Mapped[dict[str, Any]]
     at: Mapped[datetime]
     due: Mapped[datetime]
+    rank: Mapped[int] = mapped_column(default=2, server_default="2")
+    broadcast_id: Mapped[int | None] = mapped_column(ForeignKey(Broadcast.id, ondelete="CASCADE"), default=None)
     state: Mapped[str] = mapped_column(default="queued")
     tries: Mapped[int] = mapped_column(default=0)
     error: Mapped[str] = mapped_column(default="")
     provider_id: Mapped[str] = mapped_column(default="")
     sent_at: Mapped[datetime | None] = mapped_column(default=None)
+    tried_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
 class Step(Base):

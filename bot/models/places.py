@@ -15,7 +15,8 @@ class Place(Base):
     `lat`, `lng` are WGS-84 degrees or None where nobody has surveyed the place; `source_lat`, `source_lng`,
     `datum` keep the pair as it was given. Amenities carry a verification date each in `amenity_verified`
     (amenity → ISO date) and a seasonal closure in `amenity_closed` (amenity → `MM-DD/MM-DD`). `prices` is a
-    list of {item, fen, unit}: money is an integer, in fen.
+    list of {item, fen, unit}: money is an integer, in fen. `weather_hours` replace `hours` until `weather_until`,
+    while a weather warning is in force for which the place stays open longer.
     """
 
     __tablename__ = "places"
@@ -58,6 +59,8 @@ class Place(Base):
     note: Mapped[str] = mapped_column(default="")
     state: Mapped[str] = mapped_column(default="published")
     closed_until: Mapped[date | None] = mapped_column(default=None)
+    weather_hours: Mapped[str] = mapped_column(default="")
+    weather_until: Mapped[datetime | None] = mapped_column(default=None)
     closed_reason: Mapped[str] = mapped_column(default="")
     doubtful_since: Mapped[datetime | None] = mapped_column(default=None)
 
@@ -98,3 +101,15 @@ class SearchCount(Base):
     square: Mapped[str] = mapped_column(primary_key=True)
     found: Mapped[bool] = mapped_column(primary_key=True)
     count: Mapped[int] = mapped_column(default=0)
+
+
+class PlacePicture(Base):
+    """The picture of a place: a JPEG drawn anew, without metadata."""
+
+    __tablename__ = "place_pictures"
+
+    place_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey(Place.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    data: Mapped[bytes]
+    at: Mapped[datetime]

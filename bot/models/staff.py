@@ -9,7 +9,11 @@ from bot.models.base import Base, BigId
 
 
 class StaffMember(Base):
-    """A login. `role` is one of `admin`, `editor`, `approver`, `operator`, `lawyer`, `county`, `viewer`."""
+    """A login. `role` is one of `admin`, `editor`, `approver`, `operator`, `lawyer`, `county`, `viewer`.
+
+    `totp_secret` is encrypted, and `totp_step` the last time step whose code was used, so that none counts twice.
+    With `must_change` the next login first chooses a new password.
+    """
 
     __tablename__ = "staff"
 
@@ -21,6 +25,10 @@ class StaffMember(Base):
     counties: Mapped[list[str]] = mapped_column(default_factory=list)
     failures: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None] = mapped_column(default=None)
+    totp_secret: Mapped[bytes | None] = mapped_column(default=None)
+    totp_step: Mapped[int] = mapped_column(default=0)
+    must_change: Mapped[bool] = mapped_column(default=False)
+    disabled_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
 class StaffSession(Base):
@@ -33,3 +41,13 @@ class StaffSession(Base):
     created_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     csrf: Mapped[str]
+
+
+class StaffReset(Base):
+    """A one-time link by which somebody of the staff chooses a new password, known by the hash of its token."""
+
+    __tablename__ = "staff_resets"
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    staff_id: Mapped[int] = mapped_column(ForeignKey(StaffMember.id, ondelete="CASCADE"), index=True)
+    until: Mapped[datetime]

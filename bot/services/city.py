@@ -32,7 +32,10 @@ class County:
 
 @dataclass(frozen=True)
 class City:
-    """A city. `code` and the keys of `counties` are GB/T 2260 codes; `lat`, `lng` are its middle, WGS-84."""
+    """A city, whose profile is in `folder`.
+
+    `code` and the keys of `counties` are GB/T 2260 codes; `lat`, `lng` are its middle, WGS-84.
+    """
 
     code: str
     name: str
@@ -42,6 +45,7 @@ class City:
     lat: float
     lng: float
     counties: Mapping[str, County]
+    folder: Path
 
     def called(self, locale: str) -> str:
         """The city's name in `locale`."""
@@ -85,6 +89,7 @@ def load_city(folder: Path) -> City:
         lat=profile["center"]["lat"],
         lng=profile["center"]["lng"],
         counties=MappingProxyType(counties),
+        folder=folder,
     )
 
 

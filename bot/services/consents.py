@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy import BindParameter, ColumnElement, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.i18n import _
@@ -38,7 +38,7 @@ async def withdraw(db: AsyncSession, rider_id: int, purpose: str, *, now: dateti
     await private.erase_of(db, rider_id)
 
 
-def is_given(rider_id: int, purpose: str) -> ColumnElement[bool]:
+def is_given(rider_id: int | BindParameter[int], purpose: str) -> ColumnElement[bool]:
     """The same as `given`, as part of another query."""
     return exists().where(
         Row.rider_id == rider_id, Row.purpose == purpose, Row.version == VERSION, Row.withdrawn_at.is_(None)

@@ -1,7 +1,7 @@
-"""What must happen around bookings without anybody asking: reminders, ended holds, closed sessions, erasure."""
+"""What must happen around bookings without anybody asking: reminders, ended holds, new sessions, erasure."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import structlog
@@ -10,13 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.database import Database
 from bot.models import Booking
-from bot.schedule import Jobs
-from bot.services import bookings, linking, reminders, waitlist
+from bot.schedule import Jobs, later
+from bot.services import bookings, help_calls, holidays, linking, patterns, reminders, waitlist
 from bot.services.desk import Desk
 from bot.services.seating import seats
 
 log = structlog.get_logger(__name__)
 
+NIGHT = time(3)
+NIGHTLY, EXTENSION = "nightly", "pattern"
 _AT_ONCE = 100
 
 
@@ -26,6 +28,33 @@ def register(jobs: Jobs, desk: Desk) -> None:
     @jobs.job(reminders.JOB)
     async def remind(db: AsyncSession, now: datetime, **values: Any) -> None:
         await reminders.remind(db, now, desk=desk, **values)
+
+    @jobs.job(NIGHTLY)
+    async def nightly(db: AsyncSession, now: datetime) -> None:
+        await plan_night(db, now=now, desk=desk)
+        for pattern_id in await patterns.going_on(db, now=now, desk=desk):
+            await later(db, now, EXTENSION, key=f"{EXTENSION}:{pattern_id}", pattern_id=pattern_id)
+        remark_holidays(desk, now)
+
+    @jobs.job(EXTENSION)
+    async def extend(db: AsyncSession, now: datetime, pattern_id: int) -> None:
+        await patterns.extend(db, pattern_id, now=now, desk=desk)
+
+
+async def plan_night(db: AsyncSession, *, now: datetime, desk: Desk) -> None:
+    """Put down what is to be done at the next 03:00, local; meant for every start, twice is harmless.
+
+    What was due while nothing ran is still there: it is done once, however many nights that were.
+    """
+    local = now.astimezone(desk.zone)
+    night = local.date() if local.time() < NIGHT else local.date() + timedelta(days=1)
+    await later(db, datetime.combine(night, NIGHT, desk.zone), NIGHTLY, key=f"{NIGHTLY}:{night}")
+
+
+def remark_holidays(desk: Desk, now: datetime) -> None:
+    """Say in the log that somebody must enter a year's holidays, if so."""
+    if year := desk.calendar.missing_year(now.astimezone(desk.zone).date()):
+        log.warning("holidays are not known", year=year, file=holidays.FILE)
 
 
 async def sweep(database: Database, now: datetime, desk: Desk) -> int:
@@ -52,6 +81,7 @@ async def erase(database: Database, now: datetime) -> int:
     async with database.writing() as db:
         erased = await bookings.erase_old(db, now=now)
         await linking.forget_old(db, now=now)
+        await help_calls.erase_old(db, now=now)
     if erased:
         log.info("bookings erased", count=erased)
     return erased

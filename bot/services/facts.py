@@ -68,6 +68,8 @@ def closure(place: Listing) -> Text | None:
 def _getting_in(place: Listing, words: Phrases) -> Iterator[Text]:
     if place.hours:
         yield _("🕘 Hours: {hours}", hours=timetable(place.hours, words))
+    if place.weather_until:
+        yield _("❄ Open longer because of the weather, until {until}", until=place.weather_until)
     if place.entry in words.entries:
         yield _("🚪 Entry: {entry}", entry=words.entries[place.entry])
 

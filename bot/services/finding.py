@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
+from typing import NamedTuple
 
 from bot import geo
 from bot.services.directory import Directory, Listing
@@ -64,6 +65,7 @@ KINDS_FOR: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     ),
 }
 KINDS_FOR_ANYBODY = frozenset(KINDS) - {"community", "workshop", "venue"}
+_KINDS_TO_SHOW = {vehicle: first | others for vehicle, (first, others) in KINDS_FOR.items()}
 
 FRESH_DAYS = 180
 SHORTEST_TRUCK_M = 6.0
@@ -84,8 +86,7 @@ _ANY_CHARGING = ("ebike_charging", "car_charging")
 _ANY_PARKING = ("bike_parking", "car_parking", "truck_parking")
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(NamedTuple):
     """One place for this rider. `opening` is at `arrives_at`; `fresh_days` is None if nobody ever verified it."""
 
     listing: Listing
@@ -331,8 +332,7 @@ def _has_aim(wish: Wish) -> bool:
 def _alternatives(wish: Wish, vehicle: str) -> list[tuple[frozenset[str], frozenset[str]]]:
     """Kinds and amenities to look for; a place that fits one of the pairs will do."""
     if not _has_aim(wish):
-        first, also = KINDS_FOR.get(vehicle, (KINDS_FOR_ANYBODY, frozenset()))
-        return [(first | also, wish.amenities)]
+        return [(_KINDS_TO_SHOW.get(vehicle, KINDS_FOR_ANYBODY), wish.amenities)]
     sets = [wish.amenities]
     for is_open_question, answers in ((wish.charging, _ANY_CHARGING), (wish.parking, _ANY_PARKING)):
         if is_open_question:

@@ -1,10 +1,31 @@
 """Public holidays, and the weekend days that are worked in exchange for them (调休)."""
 
-import tomllib
+import csv
+import re
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
+
+from bot.errors import Problem
+from bot.i18n import _
+
+FILE = "holidays.csv"
+_DAY = re.compile(r"([0-9]{4})[-/]([0-9]{1,2})[-/]([0-9]{1,2})")
+
+
+class BadTable(Problem):
+    """A table of holidays that cannot be read; `row` is the first that is wrong, the header is row 1."""
+
+    def __init__(self, row: int) -> None:
+        self.row = row
+        super().__init__(
+            _(
+                "Row {row} of holidays.csv cannot be read: it must name a date such as 2027-01-01 and a kind, which is "
+                "holiday, workday or ordinary.",
+                row=row,
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,22 +39,29 @@ class Calendar:
         """Whether the holidays of `year` are known."""
         return any(day.year == year for day in self.holidays)
 
-    def misses_next_year(self, today: date) -> bool:
-        """Whether somebody should enter the coming year: the government announces it in November."""
-        return today.month >= 11 and not self.covers(today.year + 1)
+    def missing_year(self, today: date) -> int | None:
+        """The year whose holidays somebody should enter: this one, or the next, which is announced in November."""
+        if not self.covers(today.year):
+            return today.year
+        return today.year + 1 if today.month >= 11 and not self.covers(today.year + 1) else None
 
     def amended(self, file: Path) -> "Calendar":
-        """This calendar with the changes of a TOML file: lists of dates `holidays`, `workdays`, `ordinary`.
+        """This calendar with the changes of a CSV file: a `date`, its `kind`, and a `name` for whoever reads the file.
 
-        An ordinary day is neither, whatever was known of it. Raises OSError or ValueError for a broken file.
+        A `holiday` is off, a `workday` is worked, an `ordinary` day is neither, whatever was known of it. Excel may
+        have written the dates its own way, and the names in whichever encoding. Raises BadTable and OSError.
         """
-        changes = tomllib.loads(file.read_text("utf-8"))
-        unknown = changes.keys() - {"holidays", "workdays", "ordinary"}
-        days = {name: frozenset(changes.get(name, ())) for name in ("holidays", "workdays", "ordinary")}
-        if unknown or not all(type(day) is date for listed in days.values() for day in listed):
-            raise ValueError(f"{file.name}: holidays, workdays and ordinary are lists of dates")
-        changed = days["holidays"] | days["workdays"] | days["ordinary"]
-        return Calendar((self.holidays - changed) | days["holidays"], (self.workdays - changed) | days["workdays"])
+        kinds: dict[date, str] = {}
+        for number, row in enumerate(csv.reader(file.read_text("utf-8-sig", "replace").splitlines()), 1):
+            cells = [cell.strip() for cell in row]
+            if not any(cells) or (number == 1 and cells[:2] == ["date", "kind"]):
+                continue
+            day = _day(cells[0])
+            if day is None or cells[1:2] not in (["holiday"], ["workday"], ["ordinary"]):
+                raise BadTable(number)
+            kinds[day] = cells[1]
+        holidays, workdays = (frozenset(day for day in kinds if kinds[day] == kind) for kind in ("holiday", "workday"))
+        return Calendar(self.holidays.difference(kinds) | holidays, self.workdays.difference(kinds) | workdays)
 
 
 @cache
@@ -42,3 +70,17 @@ def mainland() -> Calendar:
     from chinese_calendar import constants
 
     return Calendar(frozenset(constants.holidays), frozenset(constants.workdays))
+
+
+def known_in(folder: Path) -> Calendar:
+    """The mainland's calendar with the changes of the city whose profile is in `folder`. Raises BadTable, OSError."""
+    file = folder / FILE
+    return mainland().amended(file) if file.exists() else mainland()
+
+
+def _day(text: str) -> date | None:
+    found = _DAY.fullmatch(text)
+    try:
+        return date(*map(int, found.groups())) if found else None
+    except ValueError:
+        return None

@@ -11,7 +11,20 @@ from bot.database import insert
 from bot.errors import Problem
 from bot.i18n import _
 from bot.messages import Address
-from bot.models import Booking, Consent, Contact, LinkCode, LinkTry, PlaceReport, Rider, Session, StaffChat, StaffMember
+from bot.models import (
+    Booking,
+    Consent,
+    Contact,
+    HelpCall,
+    LinkCode,
+    LinkTry,
+    PlaceReport,
+    Rider,
+    Session,
+    StaffChat,
+    StaffMember,
+)
+from bot.services import preferences
 from bot.services.bookings import leaving
 from bot.services.bookings.holding import CODE_LETTERS
 from bot.services.desk import Desk
@@ -37,6 +50,10 @@ class OwnCode(Problem):
 
 class NoSuchLogin(Problem):
     text = _("There is no account with that login.")
+
+
+class NoChat(Problem):
+    text = _("No chat of yours is linked yet: open your account page and type the code there in your chat.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +100,8 @@ async def redeem(
 
 async def issue_for_staff(db: AsyncSession, login: str, *, now: datetime, desk: Desk) -> str:
     """A code for a staff member's chat: good once, for thirty minutes. Raises NoSuchLogin."""
-    staff_id = await db.scalar(select(StaffMember.id).where(StaffMember.login == login.strip().casefold()))
+    theirs = (StaffMember.login == login.strip().casefold(), StaffMember.disabled_at.is_(None))
+    staff_id = await db.scalar(select(StaffMember.id).where(*theirs))
     if staff_id is None:
         raise NoSuchLogin
     await db.execute(delete(LinkCode).where(LinkCode.staff_id == staff_id))
@@ -109,10 +127,19 @@ async def staff_at(db: AsyncSession, contact_id: int) -> OnChat | None:
     query = (
         select(StaffMember.id, StaffMember.login, StaffMember.role, StaffMember.counties)
         .join(StaffChat, StaffChat.staff_id == StaffMember.id)
-        .where(StaffChat.contact_id == contact_id)
+        .where(StaffChat.contact_id == contact_id, StaffMember.disabled_at.is_(None))
     )
     row = (await db.execute(query)).one_or_none()
     return OnChat(row.id, row.login, row.role, tuple(row.counties)) if row else None
+
+
+async def chat_of(db: AsyncSession, staff_id: int) -> int:
+    """The contact through which this member works, the one linked last; raises NoChat."""
+    query = select(StaffChat.contact_id).where(StaffChat.staff_id == staff_id).order_by(StaffChat.linked_at.desc())
+    contact_id: int | None = await db.scalar(query.limit(1))
+    if contact_id is None:
+        raise NoChat
+    return contact_id
 
 
 async def unlink_staff(db: AsyncSession, contact_id: int) -> None:
@@ -154,7 +181,8 @@ async def _merge(db: AsyncSession, shown_to: int, typed_by: int, *, now: datetim
     stays, goes = sorted((shown_to, typed_by))
     await db.execute(select(Rider.id).where(Rider.id.in_((stays, goes))).order_by(Rider.id).with_for_update())
     await _settle_doubles(db, stays, goes, now=now, desk=desk)
-    for table in (Booking, PlaceReport, Consent, Contact):
+    await preferences.inherit(db, stays, goes)
+    for table in (Booking, PlaceReport, Consent, Contact, HelpCall):
         await db.execute(update(table).where(table.rider_id == goes).values(rider_id=stays))
     await _inherit(db, stays, goes)
     await db.execute(delete(LinkCode).where(LinkCode.rider_id.in_((stays, goes))))

@@ -2,14 +2,15 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import Boolean, RowMapping, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.database import Prepared
 from bot.errors import Problem
 from bot.i18n import Text, _
 from bot.models import Offering as Row
@@ -160,6 +161,10 @@ class Offering:
     def asks(self, kind: str) -> bool:
         return any(question["kind"] == kind for question in self.asked)
 
+    def is_shown(self, desk: Desk) -> bool:
+        """Whether riders see it."""
+        return self.state == "published" and (desk.demo or not self.demo)
+
     def fits(self, vehicle: str, county: str) -> bool:
         """Whether somebody with this vehicle and county may book; what they never told is not held against them."""
         by_vehicle = not self.vehicles or vehicle in self.vehicles or vehicle == ""
@@ -188,47 +193,34 @@ COLUMNS = tuple(
 
 def from_row(row: RowMapping) -> Offering:
     """The offering in a row selected with COLUMNS."""
-    values = {field.name: row[f"o_{field.name}"] for field in fields(Offering)}
-    values["asked"] = tuple(values["asked"])
-    values["reminders"] = tuple(values["reminders"])
-    return Offering(**values)
+    return from_values([row[f"o_{field.name}"] for field in fields(Offering)])
+
+
+def from_values(values: Sequence[Any]) -> Offering:
+    """The offering in the values of COLUMNS, in their order."""
+    *others, asked, reminders, state, source, demo = values
+    columns = [*others, tuple(asked), tuple(reminders), state, source, demo]
+    return Offering(*columns)
 
 
 async def published(
-    db: AsyncSession, *, desk: Desk, now: datetime, category: str = "", vehicle: str = "", county: str = ""
+    db: AsyncSession, *, desk: Desk, now: datetime, vehicle: str = "", county: str = ""
 ) -> list[Offered]:
     """What has a session to come: those that fit first, then by the next session."""
-    coming = (Session.starts_at > now, Session.state == "open")
-    query = (
-        select(
-            *COLUMNS,
-            func.min(Session.starts_at).label("next_at"),
-            func.sum(Session.capacity - Session.taken).label("free"),
-        )
-        .join(Session, Session.offering_id == Row.id)
-        .where(Row.state == "published", *coming)
-        .group_by(Row.id)
-    )
-    if category:
-        query = query.where(Row.category == category)
-    if not desk.demo:
-        query = query.where(Row.demo.is_(False))
+    rows = await _PUBLISHED.all(db, demo=desk.demo, now=now)
     found = [
-        Offered(offering := from_row(row), row["next_at"], int(row["free"]), offering.fits(vehicle, county))
-        for row in (await db.execute(query)).mappings()
+        Offered(offering := from_values(values), next_at, int(free), offering.fits(vehicle, county))
+        for *values, next_at, free in rows
     ]
     return sorted(found, key=lambda one: (not one.fits, one.next_at, one.offering.code))
 
 
 async def one(db: AsyncSession, *, desk: Desk, id: int = 0, code: str = "") -> Offering:
     """A published offering by its number or code; raises NoSuchOffering, for a hidden one too."""
-    query = select(*COLUMNS).where(Row.state == "published", Row.id == id if id else Row.code == code)
-    if not desk.demo:
-        query = query.where(Row.demo.is_(False))
-    row = (await db.execute(query)).mappings().one_or_none()
+    row = await (_BY_ID.first(db, demo=desk.demo, id=id) if id else _BY_CODE.first(db, demo=desk.demo, code=code))
     if row is None:
         raise NoSuchOffering
-    return from_row(row)
+    return from_values(row)
 
 
 def mobile(text: str) -> str:
@@ -238,3 +230,14 @@ def mobile(text: str) -> str:
     if not re.fullmatch(r"1[3-9][0-9]{9}", digits):
         raise BadPhone
     return digits
+
+
+_SHOWN = (Row.state == "published", or_(Row.demo.is_(False), bindparam("demo", type_=Boolean)))
+_PUBLISHED = Prepared(
+    select(*COLUMNS, func.min(Session.starts_at), func.sum(Session.capacity - Session.taken))
+    .join(Session, Session.offering_id == Row.id)
+    .where(*_SHOWN, Session.starts_at > bindparam("now"), Session.state == "open")
+    .group_by(Row.id)
+)
+_BY_ID = Prepared(select(*COLUMNS).where(*_SHOWN, Row.id == bindparam("id")))
+_BY_CODE = Prepared(select(*COLUMNS).where(*_SHOWN, Row.code == bindparam("code")))

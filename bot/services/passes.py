@@ -1,15 +1,14 @@
 """What a rider takes along: the code as a QR picture, the date as a calendar file, and the links behind both."""
 
-import io
 from datetime import UTC, datetime
 
 from bot.i18n import Voice, _
+from bot.pictures import qr as qr
 from bot.seals import BrokenSeal as BrokenSeal  # those who open links catch it
 from bot.services.bookings import Booking
 from bot.services.desk import Desk
 
 _LONGEST_LINE = 75  # octets, by RFC 5545
-_PIXELS = 8  # for each module of a QR code
 _CHECK_IN, _CALENDAR = "check-in", "calendar"
 
 
@@ -34,21 +33,6 @@ def calendar_opened(token: str, desk: Desk) -> int:
     if not (subject.isascii() and subject.isdecimal()):
         raise BrokenSeal(_CALENDAR)
     return int(subject)
-
-
-def qr(text: str) -> bytes:
-    """`text` as a QR code: a PNG that a phone's camera reads from another phone's screen."""
-    import segno
-    from PIL import Image
-
-    # Trying all eight masks takes four fifths of the time, and readers do not care which one it is.
-    rows = list(segno.make(text, error="m", micro=False, mask=3).matrix_iter(border=4))
-    plain = bytes(0 if dark else 255 for row in rows for dark in row)
-    picture = Image.frombytes("L", (len(rows), len(rows)), plain)
-    out = io.BytesIO()
-    size = len(rows) * _PIXELS
-    picture.resize((size, size), Image.Resampling.NEAREST).convert("1").save(out, "PNG")
-    return out.getvalue()
 
 
 def ics(booking: Booking, *, desk: Desk, voice: Voice, now: datetime) -> bytes:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import delete, exists, select, update
+import structlog
+from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.database import insert, rows_changed
@@ -17,6 +18,8 @@ from bot.services.desk import Desk
 from bot.services.holidays import Calendar
 from bot.services.seating import seats
 from bot.services.sessions.changing import BLANK
+
+log = structlog.get_logger(__name__)
 
 AHEAD = timedelta(days=42)
 _MOST_SLOTS = 200
@@ -129,18 +132,17 @@ async def make(
     staff_id: int | None,
     *,
     pattern_id: int,
-    calendar: Calendar,
     now: datetime,
     desk: Desk,
     ahead: timedelta = AHEAD,
 ) -> Made:
-    """Make the coming sessions agree with the pattern; doing it again changes nothing.
+    """Make the coming sessions agree with the pattern and the desk's calendar; doing it again changes nothing.
 
     A session with any booking is never changed or removed: where it disagrees, its code is in `booked`, for the staff
     to decide.
     """
     pattern = (await db.scalars(select(Row).where(Row.id == pattern_id))).one()
-    wanted = _wanted(pattern, calendar, now, now + ahead, desk)
+    wanted = _wanted(pattern, now, now + ahead, desk)
     coming = select(Session).where(
         Session.pattern_id == pattern_id, Session.starts_at > now, Session.state != "cancelled"
     )
@@ -166,11 +168,28 @@ async def make(
     return Made(added, changed, removed, tuple(booked))
 
 
-def _wanted(pattern: Row, calendar: Calendar, now: datetime, until: datetime, desk: Desk) -> dict[str, dict[str, Any]]:
+async def extend(db: AsyncSession, pattern_id: int, *, now: datetime, desk: Desk) -> None:
+    """Make the sessions that one more day brings in; what staff should look at is in the log."""
+    code = await db.scalar(select(Row.code).where(Row.id == pattern_id))
+    if code is None:
+        return
+    made = await make(db, None, pattern_id=pattern_id, now=now, desk=desk)
+    if made.booked:
+        log.warning("booked sessions disagree with their pattern", pattern=code, sessions=made.booked)
+
+
+async def going_on(db: AsyncSession, *, now: datetime, desk: Desk) -> Sequence[int]:
+    """The numbers of the patterns that have not ended."""
+    today = now.astimezone(desk.zone).date()
+    query = select(Row.id).where(or_(Row.last_day.is_(None), Row.last_day >= today)).order_by(Row.id)
+    return (await db.scalars(query)).all()
+
+
+def _wanted(pattern: Row, now: datetime, until: datetime, desk: Desk) -> dict[str, dict[str, Any]]:
     """The sessions that the pattern asks for, by their codes."""
     rhythm = rhythm_of(pattern)
     wanted: dict[str, dict[str, Any]] = {}
-    for day in days(rhythm, calendar, now.astimezone(desk.zone).date(), until.astimezone(desk.zone).date()):
+    for day in days(rhythm, desk.calendar, now.astimezone(desk.zone).date(), until.astimezone(desk.zone).date()):
         for since, to in slots(rhythm):
             starts_at = datetime.combine(day, since, desk.zone)
             if starts_at <= now:

@@ -56,6 +56,17 @@ async def changed(db: AsyncSession, database: Database) -> None:
     await database.notify(db, TOPIC)
 
 
+async def changed_since(db: AsyncSession, database: Database, seen: int) -> bool:
+    """The same, if nobody else changed a place since the version `seen`; else nothing is said, and it is False."""
+    statement = insert(db, PlaceChange).values(id=1, version=seen + 1)
+    raised = {"version": PlaceChange.version + 1}
+    as_seen = statement.on_conflict_do_update(index_elements=["id"], set_=raised, where=PlaceChange.version == seen)
+    if await db.scalar(as_seen.returning(PlaceChange.version)) is None:
+        return False
+    await database.notify(db, TOPIC)
+    return True
+
+
 async def report(
     db: AsyncSession, rider_id: int, *, place_id: int, what: What, now: datetime, database: Database
 ) -> Reported:

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.database import insert
+from bot.database import PreparedRows, Write, together
 from bot.i18n import Voice, _
 from bot.messages import Button, Outgoing
 from bot.models import Booking as Row
@@ -44,9 +45,12 @@ def moment(offset: str, starts_at: datetime, desk: Desk) -> datetime:
 
 async def schedule(db: AsyncSession, bookings: Iterable[Booking], *, now: datetime, desk: Desk) -> None:
     """Make a reminder due at each of the offering's offsets that lies ahead, for the session as it now stands."""
-    rows = [row for booking in bookings for row in _due(booking, now, desk)]
-    if rows:
-        await db.execute(insert(db, Due).values(rows).on_conflict_do_nothing())
+    await together(db, due(bookings, now=now, desk=desk))
+
+
+def due(bookings: Iterable[Booking], *, now: datetime, desk: Desk) -> list[Write]:
+    """What `schedule` writes, to be done together with other writes."""
+    return _SCHEDULE.of([row for booking in bookings for row in _due(booking, now, desk)])
 
 
 async def renew(db: AsyncSession, session_id: int, *, now: datetime, desk: Desk) -> None:
@@ -117,3 +121,7 @@ def _kindly(at: datetime, session: Session, desk: Desk) -> datetime:
 
 def _mark(session: Session) -> str:
     return session.starts_at.isoformat()
+
+
+_DUE: Any = Due.__table__
+_SCHEDULE = PreparedRows(_DUE, ("key", "job", "at", "values", "tries"))

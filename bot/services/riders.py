@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.i18n import LOCALES, Text, _
-from bot.models import Contact, Outbound, Place, PlaceReport, Rider, Talk
+from bot.models import Contact, Exchange, Outbound, Place, PlaceReport, Rider, Talk
 from bot.services import places
 
 VEHICLE_NAMES: dict[str, Text] = {
@@ -30,15 +30,16 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Everything that is kept of one person. `channels` are the names of those they talk to us on."""
+    """Everything that is kept of one person. `chats` is the number of addresses at which they talk to us."""
 
     since: datetime
     vehicle: str
     county: str
     locale: str
-    channels: tuple[str, ...]
+    chats: int
     question: bool
     waiting: int
+    sent: int
     reports: tuple[Reported, ...]
 
 
@@ -67,13 +68,13 @@ async def shown(db: AsyncSession, rider_id: int) -> Kept | None:
     if rider is None:
         return None
     contacts = (
-        await db.execute(
-            select(Contact.id, Contact.channel, Contact.locale).where(Contact.rider_id == rider_id).order_by(Contact.id)
-        )
+        await db.execute(select(Contact.id, Contact.locale).where(Contact.rider_id == rider_id).order_by(Contact.id))
     ).all()
     ids = [contact.id for contact in contacts]
     question = await db.scalar(select(func.count()).where(Talk.contact_id.in_(ids), Talk.dialog != ""))
-    waiting = await db.scalar(select(func.count()).where(Outbound.contact_id.in_(ids), Outbound.state == "queued"))
+    messages = select(func.count()).where(Outbound.contact_id.in_(ids))
+    waiting = await db.scalar(messages.where(Outbound.state == "queued"))
+    sent = await db.scalar(messages.where(Outbound.state == "sent"))
     reports = await db.execute(
         select(Place.name, PlaceReport.what, PlaceReport.at)
         .join(Place, Place.id == PlaceReport.place_id)
@@ -85,11 +86,17 @@ async def shown(db: AsyncSession, rider_id: int) -> Kept | None:
         vehicle=rider.vehicle,
         county=rider.county,
         locale=contacts[0].locale if contacts else "",
-        channels=tuple(contact.channel for contact in contacts),
+        chats=len(contacts),
         question=bool(question),
         waiting=waiting or 0,
+        sent=sent or 0,
         reports=tuple(Reported(name, what, at) for name, what, at in reports),
     )
+
+
+async def is_known(db: AsyncSession, channel: str, user: str) -> bool:
+    """Whether anything is kept of whoever has this address."""
+    return bool(await db.scalar(select(exists().where(Contact.channel == channel, Contact.user == user))))
 
 
 async def erase(db: AsyncSession, rider_id: int) -> None:
@@ -99,4 +106,6 @@ async def erase(db: AsyncSession, rider_id: int) -> None:
     by the database's own cascade.
     """
     await places.erase_reports(db, rider_id)
+    at = (Contact.channel == Exchange.channel, Contact.user == Exchange.user, Contact.rider_id == rider_id)
+    await db.execute(delete(Exchange).where(exists().where(*at)).execution_options(synchronize_session=False))
     await db.execute(delete(Rider).where(Rider.id == rider_id))

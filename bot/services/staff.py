@@ -39,16 +39,25 @@ class LoginTaken(Problem):
     text = _("There is already an account with that login.")
 
 
+class EmptyLogin(Problem):
+    text = _("An account needs a login.")
+
+
 class UnknownRole(Problem):
     text = _("There is no such role.")
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One counted try to log in; `password_hash` is of nobody when the login is unknown or locked."""
+    """One counted try to log in; `password_hash` is of nobody when the login is unknown, locked or disabled.
+
+    `failures` counts this try too, and `totp_secret` is there where a second factor is asked for.
+    """
 
     staff_id: int | None
     password_hash: str
+    failures: int = 0
+    totp_secret: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,8 @@ class OnDuty:
     counties: tuple[str, ...]
     csrf: str
     is_stale: bool
+    must_change: bool
+    has_totp: bool
 
 
 def one_time_password() -> str:
@@ -89,17 +100,21 @@ async def add(
     counties: Sequence[str] = (),
     password_hash: str,
     now: datetime,
+    must_change: bool = False,
 ) -> StaffMember:
-    """A new account; raises LoginTaken or UnknownRole."""
+    """A new account; raises LoginTaken, UnknownRole or EmptyLogin. With `must_change` its password is for one login."""
     if role not in ROLES:
         raise UnknownRole
+    if not spelled(login):
+        raise EmptyLogin
     row = {
-        "login": _spelled(login),
+        "login": spelled(login),
         "role": role,
         "counties": list(counties),
         "password_hash": password_hash,
         "created_at": now,
         "failures": 0,
+        "must_change": must_change,
     }
     statement = insert(db, StaffMember).values(row).on_conflict_do_nothing().returning(StaffMember)
     member: StaffMember | None = await db.scalar(statement)
@@ -128,15 +143,25 @@ async def count_try(db: AsyncSession, login: str, now: datetime) -> Try:
     locks = [(StaffMember.failures + 1 == FREE_TRIES + n, now + min(FIRST_LOCK * 2**n, LONGEST_LOCK)) for n in range(6)]
     statement = (
         update(StaffMember)
-        .where(StaffMember.login == _spelled(login), is_free)
+        .where(StaffMember.login == spelled(login), is_free, StaffMember.disabled_at.is_(None))
         .values(
             failures=StaffMember.failures + 1,
             locked_until=case((StaffMember.failures + 1 < FREE_TRIES, None), *locks, else_=now + LONGEST_LOCK),
         )
-        .returning(StaffMember.id, StaffMember.password_hash)
+        .returning(StaffMember.id, StaffMember.password_hash, StaffMember.failures, StaffMember.totp_secret)
     )
     found = (await db.execute(statement)).one_or_none()
-    return Try(found.id, found.password_hash) if found else Try(None, await asyncio.to_thread(_nobody))
+    return Try(*found) if found else Try(None, await asyncio.to_thread(_nobody))
+
+
+async def take_back(db: AsyncSession, tried: Try) -> None:
+    """What was tried was right: it is no failure, and the lock that it brought is lifted, not that of any other."""
+    lock = case((StaffMember.failures == tried.failures, None), else_=StaffMember.locked_until)
+    await db.execute(
+        update(StaffMember)
+        .where(StaffMember.id == tried.staff_id, StaffMember.failures > 0)
+        .values(failures=StaffMember.failures - 1, locked_until=lock)
+    )
 
 
 async def password_fits(tried: Try, password: str) -> bool:
@@ -150,7 +175,7 @@ async def open_session(db: AsyncSession, staff_id: int, now: datetime) -> OpenSe
     await db.execute(delete(StaffSession).where(_has_ended(now)))
     await db.execute(update(StaffMember).where(StaffMember.id == staff_id).values(failures=0, locked_until=None))
     opened = OpenSession(secrets.token_urlsafe(32), secrets.token_urlsafe(24))
-    db.add(StaffSession(_token_hash(opened.token), staff_id, created_at=now, seen_at=now, csrf=opened.csrf))
+    db.add(StaffSession(token_hash(opened.token), staff_id, created_at=now, seen_at=now, csrf=opened.csrf))
     return opened
 
 
@@ -159,7 +184,7 @@ async def on_duty(db: AsyncSession, token: str, now: datetime) -> OnDuty | None:
     statement = (
         select(StaffMember, StaffSession)
         .join(StaffSession, StaffSession.staff_id == StaffMember.id)
-        .where(StaffSession.token_hash == _token_hash(token), ~_has_ended(now))
+        .where(StaffSession.token_hash == token_hash(token), ~_has_ended(now), StaffMember.disabled_at.is_(None))
     )
     found = (await db.execute(statement)).one_or_none()
     if not found:
@@ -172,28 +197,32 @@ async def on_duty(db: AsyncSession, token: str, now: datetime) -> OnDuty | None:
         counties=tuple(member.counties),
         csrf=session.csrf,
         is_stale=session.seen_at <= now - TOUCH_EVERY,
+        must_change=member.must_change,
+        has_totp=member.totp_secret is not None,
     )
 
 
 async def touch(db: AsyncSession, token: str, now: datetime) -> None:
     """The session was used: its idle time starts anew."""
-    mine = StaffSession.token_hash == _token_hash(token)
+    mine = StaffSession.token_hash == token_hash(token)
     await db.execute(update(StaffSession).where(mine, ~_has_ended(now)).values(seen_at=now))
 
 
 async def log_out(db: AsyncSession, token: str) -> None:
-    await db.execute(delete(StaffSession).where(StaffSession.token_hash == _token_hash(token)))
+    await db.execute(delete(StaffSession).where(StaffSession.token_hash == token_hash(token)))
 
 
 def _has_ended(now: datetime) -> ColumnElement[bool]:
     return or_(StaffSession.seen_at <= now - IDLE_END, StaffSession.created_at <= now - ABSOLUTE_END)
 
 
-def _spelled(login: str) -> str:
+def spelled(login: str) -> str:
+    """A login as it is kept: case and blanks around it do not matter."""
     return login.replace("\0", "").strip().casefold()[:100]  # PostgreSQL keeps no NUL
 
 
-def _token_hash(token: str) -> str:
+def token_hash(token: str) -> str:
+    """What is kept of a secret that a browser or a link carries."""
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()
 
 

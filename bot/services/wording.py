@@ -31,6 +31,7 @@ _MONTHS = (
     *(_("Jul"), _("Aug"), _("Sep"), _("Oct"), _("Nov"), _("Dec")),
 )
 _A_DAY = timedelta(days=1)
+_MOST_UNTILS = 1_000
 
 
 class Part(Enum):
@@ -95,6 +96,7 @@ class Phrases:
         self.day_closed = word(_("{days} closed"))
         self.days_from_to = word(_("{first} to {last}"))
         self._until = word(_("open until {time}"))
+        self._untils: dict[datetime, str] = {}
         self._open = word(_("open"))
         self._opens = word(_("opens {time}"))
         self._opens_tomorrow = word(_("opens tomorrow {time}"))
@@ -146,8 +148,14 @@ class Phrases:
     def _open_until(self, closes_at: datetime | None, at: datetime) -> str:
         if closes_at is None or closes_at - at > _A_DAY:
             return self._open
-        local = closes_at.astimezone(self.zone)
-        return self._until.format(time=f"{local.hour:02}:{local.minute:02}")
+        # Thousands of places close at the same moments.
+        text = self._untils.get(closes_at)
+        if text is None:
+            if len(self._untils) >= _MOST_UNTILS:
+                self._untils.clear()
+            local = closes_at.astimezone(self.zone)
+            text = self._untils[closes_at] = self._until.format(time=f"{local.hour:02}:{local.minute:02}")
+        return text
 
     def _opens_again(self, opens_at: datetime | None, at: datetime) -> str:
         if opens_at is None:

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bot.web.rendering import render
-from bot.web.site import SITE, is_secure, locale_of
+from bot.web.site import SITE, is_in_wechat, is_secure, locale_of
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +65,16 @@ def route(request: web.Request) -> str:
 def _protect(request: web.Request, response: web.StreamResponse) -> None:
     site = request.app[SITE]
     sockets = f" ws://{request.host} wss://{request.host}" if _HOST.fullmatch(request.host) else ""
+    scripts = "'self' https://res.wx.qq.com" if is_in_wechat(request) else "'self'"
     response.headers.setdefault(
         "Content-Security-Policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; manifest-src 'self'; "
+        f"default-src 'none'; script-src {scripts}; style-src 'self'; manifest-src 'self'; "
         f"img-src 'self' data: blob: {site.map.tiles_source}; connect-src 'self'{sockets}; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     )
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    # With "no-referrer" browsers send our own forms with `Origin: null`, as if from anywhere.
+    response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers.setdefault("X-Frame-Options", "DENY")
     response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     response.headers.setdefault("Permissions-Policy", "geolocation=(self), camera=(self), microphone=()")

@@ -13,7 +13,7 @@ from bot.services.facts import closure, facts
 from bot.services.maps import landmarks
 from bot.services.wording import navigation, phrases
 from bot.web.rendering import render
-from bot.web.site import SITE, locale_of
+from bot.web.site import SITE, is_in_wechat, locale_of
 
 # What the script of the chat page says, by the name it uses.
 SCRIPT_WORDS: dict[str, Text] = {
@@ -32,10 +32,12 @@ SCRIPT_WORDS: dict[str, Text] = {
     "my_location": _("My location"),
     "map_location": _("A place on the map"),
     "a_photo": _("A photo"),
+    "picture": _("Picture that belongs to this message"),
     "locating": _("Looking for where you are…"),
     "denied": _("Your location is not shared with this page, and that is fine: point at the place on the map instead."),
     "not_found": _("Your phone could not find where it is. Point at the place on the map instead."),
     "no_gps": _("This browser cannot tell where you are. Point at the place on the map instead."),
+    "no_map": _("The map could not be loaded. Type a road, a place or a county instead."),
     "near": _("About {distance} from {name}"),
     "pin": _("Pin: move it with the arrow keys, faster with Shift"),
     "photo_failed": _("That file could not be read as a photo."),
@@ -58,11 +60,11 @@ FRAME_ERRORS: dict[str, Text] = {
 
 # One tap above the keyboard: what the button says, and the command it sends where that is not the same.
 QUICK: tuple[tuple[Text, str], ...] = (
-    (_("Nearby"), "/nearest"),
+    (_("Book"), "/book"),
+    (_("Menu"), "/menu"),
     (_("Charging"), ""),
     (_("Toilet"), ""),
     (_("Hot water"), ""),
-    (_("Menu"), "/menu"),
 )
 
 
@@ -88,6 +90,7 @@ async def show_chat(request: web.Request) -> web.StreamResponse:
         "page": {
             "words": {name: voice.word(text) for name, text in SCRIPT_WORDS.items()},
             "language": locale,
+            "inWeChat": is_in_wechat(request),
             "map": {
                 "tiles": site.map.tiles_url,
                 "attribution": site.map.attribution,

@@ -13,7 +13,7 @@ from bot.services.desk import Desk
 from bot.services.staff import OnDuty
 from bot.web.rendering import render
 from bot.web.site import SITE, is_own_origin, locale_of
-from bot.web.staff import on_duty
+from bot.web.staff import logged_in, on_duty
 
 
 def routes(desk: Desk) -> list[web.AbstractRouteDef]:
@@ -57,6 +57,9 @@ async def _show(request: web.Request, desk: Desk) -> web.StreamResponse:
     """For staff a button; for everybody else nothing but that this is for the desk."""
     code = _code(request, desk)
     member = await on_duty(request)
+    if member is None and await logged_in(request):
+        # Something is to be done at the console first, such as choosing a password.
+        raise web.HTTPSeeOther("/admin/")
     return _page(request, member, code if member else "")
 
 

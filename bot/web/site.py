@@ -31,7 +31,10 @@ class Map:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One installation's pages: `voice` gives the words of a locale, `now` the time, aware UTC."""
+    """One installation's pages: `voice` gives the words of a locale, `now` the time, aware UTC.
+
+    `signs_for_wechat`: a page that is opened inside WeChat may use WeChat's own script.
+    """
 
     city: City
     database: Database
@@ -40,6 +43,7 @@ class Site:
     map: Map = field(default_factory=Map)
     public_url: str = ""
     is_demo: bool = False
+    signs_for_wechat: bool = False
 
     @property
     def is_https(self) -> bool:
@@ -59,6 +63,11 @@ def locale_of(request: web.Request) -> str:
         if tag.lower().startswith(("zh", "en")):
             return spoken(tag)
     return DEFAULT_LOCALE
+
+
+def is_in_wechat(request: web.Request) -> bool:
+    """Whether the page is opened inside WeChat, and may use what WeChat offers there."""
+    return request.app[SITE].signs_for_wechat and "MicroMessenger" in request.headers.get("User-Agent", "")
 
 
 def is_secure(request: web.Request) -> bool:

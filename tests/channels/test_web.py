@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bot.channels import Absent
 from bot.channels.web import ERRORS, WebChannel, frames
-from bot.channels.web.sessions import Numbers, Pace, origin_fits
+from bot.channels.web.sessions import REMEMBERED_FOR, Numbers, Pace, origin_fits
 from bot.messages import Address, Button, Outgoing
 from bot.web.pages import FRAME_ERRORS
 from tests.browser import Serving
@@ -150,6 +150,8 @@ def test_every_kind_of_button_says_what_it_does() -> None:
         "places": [],
         "photo": "data:image/png;base64,QUJD",
     }
+    jpeg = base64.b64encode(b"\xff\xd8\xff\xe0 a photo").decode()
+    assert frames.message(8, Outgoing("text", photo=jpeg))["photo"] == f"data:image/jpeg;base64,{jpeg}"
 
 
 @pytest.mark.parametrize(
@@ -407,6 +409,77 @@ async def test_what_is_sent_shows_in_every_tab_and_is_replayed(room: Room) -> No
     assert (await third.gets())["text"] == "a reminder"
 
 
+async def test_what_was_said_is_remembered_for_an_hour() -> None:
+    now = NOON
+    room = Room(channel_for(grace=0.01, now=lambda: now), Bot(), [])
+    async with room.serving, room.client:
+        tab = await room.tab()
+        await tab.sends(text="early")
+        first = (await tab.gets())["id"]
+        now += REMEMBERED_FOR / 2
+        await tab.sends(text="late")
+        await tab.gets()
+        now += REMEMBERED_FOR / 2 + timedelta(seconds=1)
+        await room.channel.forget_old()
+        again = await room.resumes(tab.token, first - 1)
+        assert (await again.gets())["text"] == "You said: late"
+        await tab.socket.close()
+        await again.socket.close()
+        await room.empties()
+        now += REMEMBERED_FOR
+        await room.channel.forget_old()
+        assert not room.channel._sessions._all
+
+
+async def test_erasing_forgets_everything_but_the_goodbye(room: Room) -> None:
+    tab = await room.tab()
+    await tab.sends(text="my secret", key="a")
+    first = (await tab.gets_until_done("a"))[0]["id"]
+    await tab.sends(text="erase me", key="b")
+    [goodbye] = await tab.gets_until_done("b")
+    assert goodbye["erased"] is True
+    again = await room.resumes(tab.token, first - 1)
+    assert await again.gets() == goodbye
+    await again.sends(text="erase me", key="b")
+    assert await again.gets() == {"done": "b"}
+    [session] = room.channel._sessions._all.values()
+    assert "my secret" not in repr(session.messages)
+    assert list(session.done) == ["b"]
+
+
+async def test_who_was_erased_elsewhere_begins_anew() -> None:
+    known = True
+
+    async def knows(_address: Address) -> bool:
+        return known
+
+    room = Room(channel_for(grace=0.01, knows=knows), Bot(), [])
+    async with room.serving, room.client:
+        tab = await room.tab()
+        await tab.sends(text="my secret")
+        seen = (await tab.gets())["id"]
+        known = False
+        assert (await room.resumes(tab.token)).token == tab.token  # saw nothing, so there is nothing to forget
+        again = await room.resumes(tab.token, seen - 1)
+        assert again.token != tab.token
+        await again.sends(text="hello")
+        assert (await again.gets())["text"] == "You said: hello"
+
+
+async def test_while_nobody_can_be_asked_a_conversation_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    async def knows(_address: Address) -> bool:
+        raise OSError("the disk is gone")
+
+    room = Room(channel_for(grace=0.01, knows=knows), Bot(), [])
+    async with room.serving, room.client:
+        tab = await room.tab()
+        await tab.sends(text="a")
+        seen = (await tab.gets())["id"]
+        assert (await room.resumes(tab.token, seen)).token == tab.token
+    assert [record.getMessage() for record in caplog.records] == ["nobody could be asked who comes back"]
+    caplog.clear()
+
+
 async def test_nobody_there_is_absent(room: Room) -> None:
     tab = await room.tab()
     await tab.sends(text="a")
@@ -500,6 +573,15 @@ async def test_the_language_comes_from_the_page_or_the_browser(room: Room) -> No
         await tab.sends(text="a")
         await tab.gets()
         assert room.bot.heard[-1].locale == expected
+
+
+async def test_the_page_is_told_of_a_language_chosen_in_the_chat(room: Room) -> None:
+    tab = await room.tab()
+    await tab.sends(text="a")
+    await tab.gets()
+    room.channel.speaks(room.bot.heard[0].sender, "zh_TW")
+    room.channel.speaks(Address("web", "nobody"), "zh_TW")
+    assert await tab.gets() == {"language": "zh_TW"}
 
 
 async def test_closing_says_goodbye_at_once(room: Room) -> None:

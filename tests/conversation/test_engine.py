@@ -288,7 +288,7 @@ async def test_nothing_is_left_of_a_turn_that_was_cut_off(
         raise PowerCut
 
     await rider.says("menu")
-    monkeypatch.setattr("bot.outbox.put", cut)
+    monkeypatch.setattr("bot.outbox.put_answers", cut)
     with pytest.raises(PowerCut):
         await rider.says("vote", key="1")
     monkeypatch.undo()

@@ -80,3 +80,14 @@ async def test_guessing_ends_after_five_tries(rider: RiderInTest, world: World) 
     code = await shown_code(other)
     await rider.says(f"/link {code}")
     rider.sees("Too many codes were tried")
+
+
+async def test_the_younger_chat_that_typed_the_code_is_known_anew(rider: RiderInTest, world: World) -> None:
+    await rider.presses("drive.truck")
+    code = await shown_code(rider)
+    other = world.rider("mei-elsewhere")
+    await other.says("/settings")
+    await other.says(f"/link {code}")
+    other.sees("Linked.")
+    await other.says("/settings")
+    other.sees("Vehicle: 🚚 Truck")

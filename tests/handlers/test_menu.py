@@ -25,6 +25,7 @@ async def test_the_menu_opens_every_feature(rider: RiderInTest) -> None:
         ("Report", "What happened?"),
         ("Book something", "nothing to book just now"),
         ("My bookings", "You have no bookings"),
+        ("Rights and rules", "Which one?"),
     ):
         await rider.says("菜单")
         rider.catches_up()
@@ -44,7 +45,7 @@ async def test_the_menu_opens_every_feature(rider: RiderInTest) -> None:
         ("谢谢", "You are welcome"),
         ("/book", "nothing to book just now"),
         ("我的预约", "You have no bookings"),
-        ("通知", "Notices are not offered here yet"),
+        ("通知", "Shall I tell you"),
     ],
 )
 async def test_words_that_open_something(rider: RiderInTest, words: str, seen: str) -> None:

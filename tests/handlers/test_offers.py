@@ -83,7 +83,7 @@ async def test_an_injury_leads_to_12333_and_what_to_keep(rider: RiderInTest, wor
         ("换成英文", "Which language"),
         ("删掉我的信息", "used for the answer"),
         ("门没开", "What happened?"),
-        ("有什么通知", "Notices are not offered"),
+        ("有什么通知", "Shall I tell you"),
         ("太谢谢了", "You are welcome"),
         ("下午好", "Hello!"),
     ],

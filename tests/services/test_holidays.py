@@ -1,10 +1,14 @@
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.services.holidays import Calendar, mainland
+from bot.services.holidays import BadTable, Calendar, known_in, mainland
+from bot.services.hours import compiled
 
+ZONE = ZoneInfo("Asia/Shanghai")
+FESTIVAL = datetime(2027, 2, 6, 12, tzinfo=ZONE)
 GOLDEN_WEEK = [date(2025, 10, day) for day in range(1, 9)]
 
 
@@ -22,28 +26,33 @@ def test_no_day_is_both() -> None:
 
 @pytest.mark.parametrize(
     ("today", "missing"),
-    [(date(2025, 10, 31), False), (date(2025, 11, 1), True), (date(2024, 12, 31), False)],
+    [(date(2025, 10, 31), None), (date(2025, 11, 1), 2026), (date(2026, 1, 1), 2026), (date(2024, 12, 31), 2024)],
 )
-def test_somebody_is_told_in_november(today: date, missing: bool) -> None:
+def test_somebody_is_told_in_november_and_for_as_long_as_nothing_happens(today: date, missing: int | None) -> None:
     calendar = Calendar(frozenset({date(2025, 1, 1)}))
-    assert calendar.misses_next_year(today) is missing
+    assert calendar.missing_year(today) == missing
 
 
-def test_staff_amend_the_table(tmp_path: Path) -> None:
-    file = tmp_path / "holidays.toml"
-    file.write_text("holidays = [2027-02-06]\nworkdays = [2027-02-14]\nordinary = [2025-10-08]\n")
-    calendar = mainland().amended(file)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+def test_staff_amend_the_table(tmp_path: Path, encoding: str) -> None:
+    lines = "date,kind,name\r\n2027-02-06,holiday,春节\r\n2027/2/14,workday,春节\r\n,,\r\n2025-10-08,ordinary\r\n"
+    (tmp_path / "holidays.csv").write_text(lines, encoding)
+    calendar = known_in(tmp_path)
+    assert compiled("Mo-Su 09:00-18:00; PH off", ZONE, calendar).at(FESTIVAL).state == "closed"
     assert calendar.covers(2027)
     assert date(2027, 2, 14) in calendar.workdays
     assert date(2025, 10, 8) not in calendar.holidays
     assert date(2025, 10, 7) in calendar.holidays
 
 
-@pytest.mark.parametrize(
-    "broken", ["holidays = ['soon']", "holiday = [2027-01-01]", "holidays = [2027-01-01T00:00:00]"]
-)
-def test_a_broken_table_is_refused(tmp_path: Path, broken: str) -> None:
-    file = tmp_path / "holidays.toml"
-    file.write_text(broken)
-    with pytest.raises(ValueError, match="lists of dates"):
+def test_a_city_without_a_table_has_the_mainland_s(tmp_path: Path) -> None:
+    assert known_in(tmp_path) == mainland()
+
+
+@pytest.mark.parametrize("row", ["soon,holiday", "2027-02-30,holiday", "2027-01-01,free", "2027-01-01", "date,kind"])
+def test_a_broken_table_is_refused(tmp_path: Path, row: str) -> None:
+    file = tmp_path / "holidays.csv"
+    file.write_text(f"date,kind,name\n2027-01-01,holiday,元旦\n{row}\n")
+    with pytest.raises(BadTable) as refused:
         mainland().amended(file)
+    assert refused.value.row == 3

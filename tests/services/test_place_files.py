@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import math
 import os
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, func, select, update
 
 from bot.database import Database
-from bot.geo import distance_m
+from bot.geo import EARTH_RADIUS_M, distance_m
 from bot.i18n import Voice, voice
 from bot.models import Place, PlaceReport
 from bot.services import places
@@ -31,6 +33,7 @@ from bot.services.place_files import (
     load_samples,
 )
 from bot.services.place_files.cells import decimal, header
+from bot.services.place_files.index import Index
 from bot.services.vocabulary import AMENITIES, ENTRIES, KINDS, STATES
 from scripts import make_samples
 
@@ -635,6 +638,60 @@ async def test_a_long_file_says_how_far_it_is_and_stays_whole(database: Database
     )
     async with database.reading() as db:
         assert await db.scalar(select(func.count()).where(Place.note == "新")) == 0
+
+
+async def test_what_changes_while_a_file_is_compared_is_not_lost(sqlite: Database, tmp_path: Path) -> None:
+    await take(sqlite, sheet(tmp_path / "a.csv", SMALL, SMALL | {"code": "A2"}))
+    told: list[float] = []
+
+    def somebody_edits(share: float) -> None:
+        if share >= 0.8 and not told:
+            told.append(share)
+            with sqlite3.connect(str(sqlite.url.database)) as other:
+                other.execute("UPDATE places SET note = '钥匙在门卫', piles = 4 WHERE code = 'A1'")
+                other.execute("UPDATE place_changes SET version = version + 1")
+            other.close()
+
+    file = sheet(tmp_path / "b.csv", {"code": "A1", "piles": "4"}, {"code": "A2", "piles": "5"})
+    report = await import_places(
+        sqlite, file, dry_run=False, skip_bad=False, now=NOW, counties=CITY.counties, progress=somebody_edits
+    )
+    assert (told, report.changed, report.unchanged) == ([0.8], 1, 1)
+    found = await place(sqlite)
+    assert (found.note, found.piles, (await place(sqlite, "A2")).piles) == ("钥匙在门卫", 4, 5)
+    assert await version(sqlite) == 3
+
+
+async def test_an_import_leaves_alone_what_no_file_says(database: Database, tmp_path: Path) -> None:
+    await take(database, sheet(tmp_path / "a.csv", FULL))
+    async with database.writing() as db:
+        await db.execute(update(Place).values(weather_hours="24/7", weather_until=NOW))
+    await take(database, sheet(tmp_path / "b.csv", FULL | {"note": "新"}))
+    found = await place(database)
+    assert (found.note, found.weather_hours, found.weather_until) == ("新", "24/7", NOW)
+
+
+def test_a_crowd_on_one_spot_costs_no_more_than_a_few() -> None:
+    index = Index()
+    for row in range(100):
+        index.place(f"A{row}", row, 35.02, 110.99)
+    assert [neighbour.row for neighbour in index.near(35.02, 110.99)] == list(range(8))
+    assert [neighbour.row for neighbour in index.near(35.02022, 110.99)] == list(range(8))
+    assert index.near(35.02023, 110.99) == []
+    index.close()
+
+
+@pytest.mark.parametrize("lat", [-35.0, 0.0, 35.02, 60.0, 80.0])
+def test_whatever_stands_within_25_metres_is_found(lat: float) -> None:
+    index = Index()
+    index.place("A1", 2, lat, 110.99)
+    for degrees in range(0, 360, 7):
+        for metres, is_near in ((24.9, 1), (25.1, 0)):
+            north, east = metres * math.cos(math.radians(degrees)), metres * math.sin(math.radians(degrees))
+            to_lat = lat + math.degrees(north / EARTH_RADIUS_M)
+            to_lng = 110.99 + math.degrees(east / EARTH_RADIUS_M / math.cos(math.radians((lat + to_lat) / 2)))
+            assert len(index.near(to_lat, to_lng)) == is_near, (degrees, metres)
+    index.close()
 
 
 def test_the_samples_are_what_the_generator_makes() -> None:

@@ -196,3 +196,10 @@ async def test_searches_counted_side_by_side_are_all_there(database: Database) -
     await asyncio.gather(*(count(keys if n % 2 else keys[::-1]) for n in range(6)))
     async with database.reading() as db:
         assert await db.scalar(select(func.sum(SearchCount.count))) == 300
+
+
+async def test_a_change_that_somebody_overtook_is_not_told(database: Database) -> None:
+    for seen, is_told, then in ((0, True, 1), (0, False, 1), (2, False, 1), (1, True, 2)):
+        async with database.writing() as db:
+            assert await places.changed_since(db, database, seen) is is_told
+        assert await version(database) == then

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.models import Place
 from bot.services import bookings, patterns, sessions, waitlist
 from bot.services.bookings import Details
-from bot.services.holidays import Calendar, mainland
+from bot.services.holidays import Calendar
 from bot.services.patterns import Made, Rhythm
 from tests.services.clinic import DESK, MORNING, ZONE, Clinic
 
@@ -170,7 +170,7 @@ async def saved(clinic: Clinic, offering: int, rhythm: Rhythm) -> int:
 
 async def made(clinic: Clinic, pattern: int) -> Made:
     ahead = timedelta(days=6)
-    return await clinic.does(patterns.make, 1, pattern_id=pattern, calendar=mainland(), ahead=ahead)
+    return await clinic.does(patterns.make, 1, pattern_id=pattern, ahead=ahead)
 
 
 async def test_a_pattern_makes_sessions_once(clinic: Clinic) -> None:

@@ -32,7 +32,10 @@ Failure = Literal[
     "drop",
     "sent but dropped",
     "garbage",
+    "late",
 ]
+# How long a late answer takes, in seconds.
+LATE = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ class TelegramStandIn:
     """`async with TelegramStandIn() as telegram`: a Bot API at `telegram.url` for the bot `telegram.token`.
 
     `calls` are all requests; `sent` are the accepted ones that put a message into a chat, in order, with those
-    that rode in a webhook's response; `refused` broke a rule of the Bot API. `clock` is for `limit` alone.
+    that rode in a webhook's response; `refused` broke a rule of the Bot API, `throttled` came too fast. `clock` is
+    for `limit` and the times of calls.
     """
 
     def __init__(self, token: str = "42:STAND-IN", *, clock: Callable[[], float] = monotonic) -> None:
@@ -71,9 +75,12 @@ class TelegramStandIn:
         self.released = asyncio.Event()
         self._clock = clock
         self._pending: dict[int, Update] = {}
+        self._files: set[str] = set()
         self._presses: set[str] = set()
         self._traps: list[_Trap] = []
         self._limits: tuple[int, int] | None = None
+        self._misbehave: Callable[[Call], Failure | None] = lambda _call: None
+        self.throttled: list[Call] = []
         self._times: dict[int | None, deque[float]] = {}
         self._poll: asyncio.Future[bool] | None = None
         self._closing = False
@@ -117,9 +124,18 @@ class TelegramStandIn:
     ) -> None:
         """Let the next `times` requests fail (of `method`, to `chat`, where given).
 
-        `slow` waits for `released` and then goes on; `sent but dropped` is done, but nobody is told.
+        `slow` waits for `released` and then goes on; `late` takes LATE seconds; `sent but dropped` is done, but
+        nobody is told.
         """
         self._traps.append(_Trap(failure, times, method, chat, retry_after))
+
+    def misbehave(self, choose: Callable[[Call], Failure | None]) -> None:
+        """From now on let `choose` say how each message fails, None for not at all."""
+        self._misbehave = choose
+
+    def forget_files(self) -> None:
+        """From now on the pictures that were uploaded are not known by their names any more."""
+        self._files.clear()
 
     def recover(self) -> None:
         """Let nothing fail any more."""
@@ -174,22 +190,35 @@ class TelegramStandIn:
         if request.match_info["token"] != self.token:
             return refusal(401, "Unauthorized")
         method = request.match_info["method"]
+        if told := self._told(method):
+            return answer({"ok": True, "result": told})
         if not rules.knows(method):
             self.refused.append(Call(method, {}, problem="Not Found"))
             return refusal(404, "Not Found")
         call = await read(method, request)
         call.at = self._clock()
         self.calls.append(call)
+        if wait := self._over_limit(call):
+            self.throttled.append(call)
+            return refusal(429, f"Too Many Requests: retry after {wait}", {"retry_after": wait})
         if trap := self._trapped(call):
             failed = await self._failed(trap, call, request)
             if failed is not None:
                 return failed
-        if wait := self._over_limit(call):
-            return refusal(429, f"Too Many Requests: retry after {wait}", {"retry_after": wait})
         try:
             return answer({"ok": True, "result": await self._result(call)})
         except rules.Refused as refused:
             return refusal(409 if str(refused).startswith("Conflict") else 400, str(refused))
+
+    def _told(self, method: str) -> dict[str, Any] | None:
+        """What it says of the bot when asked, which takes no parameters."""
+        match method:
+            case "getMe":
+                return {"id": 42, "is_bot": True, "first_name": "暖心", "username": "nuanxin_bot"}
+            case "getWebhookInfo":
+                url = self.webhook.get("url", "")
+                return {"url": url, "has_custom_certificate": False, "pending_update_count": 0}
+        return None
 
     async def _result(self, call: Call) -> Any:
         if call.method == "getUpdates":
@@ -224,15 +253,25 @@ class TelegramStandIn:
             case "editMessageText" | "editMessageCaption":
                 return self._edited(call)
             case _:
+                if call.method == "sendPhoto":
+                    self._keep_photo(call)
                 call.message_id = len(self.sent) + 1
                 self.sent.append(call)
                 return message(call)
         return True
 
+    def _keep_photo(self, call: Call) -> None:
+        if not call.files and call.photo not in self._files:
+            raise rules.Refused("Bad Request: wrong file identifier/HTTP URL specified")
+        self._files.add(call.photo)
+
     def _edited(self, call: Call) -> Any:
         number = call.params.get("message_id")
         for old in self.messages_to(call.chat):
             if old.message_id == number:
+                if (call.method == "editMessageText") != (old.method == "sendMessage"):
+                    kind = "text" if call.method == "editMessageText" else "caption"
+                    raise rules.Refused(f"Bad Request: there is no {kind} in the message to edit")
                 if (old.text, old.buttons) == (call.text, call.buttons):
                     raise rules.Refused("Bad Request: message is not modified")
                 kept = {name: value for name, value in old.params.items() if name != "reply_markup"}
@@ -277,12 +316,17 @@ class TelegramStandIn:
                 if trap.times == 0:
                     self._traps.remove(trap)
                 return trap
+        if call.method.startswith("send") and (failure := self._misbehave(call)):
+            return _Trap(failure, 1, "", None, 3)
         return None
 
     async def _failed(self, trap: _Trap, call: Call, request: web.Request) -> web.StreamResponse | None:
         match trap.failure:
             case "slow":
                 await self.released.wait()
+                return None
+            case "late":
+                await asyncio.sleep(LATE)
                 return None
             case "drop" | "sent but dropped":
                 if trap.failure == "sent but dropped":

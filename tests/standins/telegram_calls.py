@@ -1,5 +1,6 @@
 """One request to the stand-in of the Bot API, and the ways to answer it."""
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +39,13 @@ class Call:
         return int(self.params.get("chat_id", 0))
 
     @property
+    def photo(self) -> str:
+        """The name of its picture, the same for the same picture."""
+        if self.files:
+            return hashlib.sha256(b"".join(self.files.values())).hexdigest()[:16]
+        return str(self.params.get("photo", "")).partition("-")[0]
+
+    @property
     def text(self) -> str:
         """Its words as people see them."""
         return rules.text_of(self.params)
@@ -71,7 +79,11 @@ async def read(method: str, request: web.Request) -> Call:
 
 def message(call: Call) -> dict[str, Any]:
     chat = {"id": call.chat, "type": "private", "first_name": "Rider"}
-    return {"message_id": call.message_id, "date": DATE, "chat": chat, "text": call.text}
+    sent: dict[str, Any] = {"message_id": call.message_id, "date": DATE, "chat": chat}
+    if call.method != "sendPhoto":
+        return sent | {"text": call.text}
+    sizes = [{"file_id": f"{call.photo}-{side}", "width": side, "height": side} for side in (90, 800)]
+    return sent | {"caption": call.text, "photo": sizes}
 
 
 def refusal(status: int, description: str, parameters: dict[str, int] | None = None) -> web.Response:

@@ -93,6 +93,8 @@ class Bot:
             return WELCOME
         if incoming.text == "/nearest":
             return Outgoing("请发一下您的位置。", ((Button("📍 发送我的位置", asks_location=True),),))
+        if incoming.text == "erase me":
+            return Outgoing("Everything is erased.", erased=True)
         if incoming.event:
             return Outgoing(f"event {incoming.event}")
         return Outgoing(f"You said: {incoming.text or incoming.pressed}")
@@ -111,6 +113,9 @@ def channel_for(
     async def nobody_waits(_address: Address) -> None:
         return None
 
+    async def everybody(_address: Address) -> bool:
+        return True
+
     def verify(token: str) -> str | None:
         try:
             return seals.signed("web-session", token)
@@ -123,6 +128,7 @@ def channel_for(
         now=now,
         say=lambda code, language: frame_error(code, voice(spoken(language))),
         arrived=options.pop("arrived", nobody_waits),  # type: ignore[arg-type]
+        knows=options.pop("knows", everybody),  # type: ignore[arg-type]
         **options,  # type: ignore[arg-type]
     )
 

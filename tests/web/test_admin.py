@@ -8,11 +8,14 @@ from sqlalchemy import select
 
 from bot.database import Database
 from bot.models.staff import StaffMember, StaffSession
+from bot.seals import Seals
 from bot.services import staff
+from bot.services.directory import Directory
 from bot.web.server import build_app
 from bot.web.site import Site
 from bot.web.staff import TRIES
-from tests.web.scripted import CITY, NOON, voice
+from tests.web.admin.conftest import console_for
+from tests.web.scripted import CITY, NOON, ZONE, voice
 
 PASSWORD = "correct horse battery"
 
@@ -23,7 +26,9 @@ class Desk:
     def __init__(self, database: Database, public_url: str = "") -> None:
         self.now: datetime = NOON
         self.database = database
-        app = build_app(Site(CITY, database, lambda: self.now, voice, public_url=public_url))
+        site = Site(CITY, database, lambda: self.now, voice, public_url=public_url)
+        console = console_for(Seals("a secret for tests"), Directory(ZONE, demo=False))
+        app = build_app(site, console=console)
         self.browser: TestClient[web.Request, web.Application] = TestClient(TestServer(app))
 
     async def form_token(self) -> str:
@@ -85,7 +90,7 @@ async def test_logging_in_opens_the_console_and_logging_out_closes_it(desk: Desk
     response = await desk.logs_in()
     assert (response.status, response.headers["Location"]) == (303, "/admin/")
     page = await (await desk.browser.get("/admin/", headers={"Accept-Language": "en"})).text()
-    assert "Logged in as admin (admin)." in page
+    assert '<a href="/admin/account">admin</a>' in page
     assert PASSWORD not in page
     token = desk.cookie()
     await desk.browser.post("/admin/logout", data={"csrf": hidden(page)})

@@ -1,6 +1,7 @@
 """The chat page in a real browser, as a phone shows it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -14,6 +15,8 @@ from bot.messages import Address, Button, Outgoing
 from tests.browser import Serving, Watched, serious_faults
 from tests.web.scripted import NOON, Bot, Map, app_for, channel_for
 
+# The smallest picture there is.
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
 HERE = {"latitude": 35.0215, "longitude": 110.9985}
 
 
@@ -24,11 +27,15 @@ class Phone:
         self.browser = browser
         self.stack = stack
         self.bot = Bot()
-        self.channel = channel_for()
+        self.known = True
+        self.channel = channel_for(knows=self.knows)
         self.database = Database("sqlite:///:memory:")
         self.serving = Serving(app_for(self.channel, self.bot, self.database))
         self.watched: list[Watched] = []
         self.page: Page
+
+    async def knows(self, _address: Address) -> bool:
+        return self.known
 
     async def opens(self, path: str = "/", *, width: int = 390, height: int = 780, **options: Any) -> Page:
         context = await self.browser.new_context(
@@ -104,8 +111,10 @@ async def test_a_shared_location_brings_cards_to_navigate_by(phone: Phone) -> No
     await expect(cards).to_have_count(3)
     first = cards.first
     await expect(first.locator("h3")).to_contain_text("东城街道爱心驿站")
-    await expect(first.locator(".facts")).to_contain_text("350")
+    assert (await first.inner_text()).count("350") == 1
+    await expect(first.locator(".way")).to_have_text("直线约 350 米，东北方向")
     await expect(first.locator(".open-yes")).to_have_text("营业到 22:00")
+    await expect(first.locator(".lines")).to_have_text("热水、厕所、休息 · 3 天前核实")
     await expect(cards.nth(1).locator(".open-unknown")).to_contain_text("时间不详")
     link = first.locator("a.button")
     assert (await link.get_attribute("href") or "").startswith("https://uri.amap.com/marker")
@@ -114,7 +123,10 @@ async def test_a_shared_location_brings_cards_to_navigate_by(phone: Phone) -> No
     assert location
     assert (location.lat, location.lng) == pytest.approx((35.0215, 110.9985), abs=1e-6)
     await first.get_by_role("button").tap()
-    await expect(page.locator(".bot").last).to_contain_text("盐湖区东城街道")
+    card = page.locator(".bot").last
+    await expect(card).to_contain_text("盐湖区东城街道")
+    assert (await card.inner_text()).count("营业") == 1
+    await expect(card.get_by_role("link", name="高德导航")).to_have_class("button strong")
     assert await page.evaluate("document.documentElement.scrollWidth") == 320
 
 
@@ -134,7 +146,7 @@ async def test_without_a_location_a_pin_is_put_on_a_map_without_tiles(phone: Pho
     page = await phone.has_started(width=320)
     await page.locator("#locate").tap()
     await expect(page.locator("#map")).to_be_visible()
-    await expect(page.locator("#map-why")).to_contain_text("没有允许定位也没关系")
+    await expect(page.locator("#map")).to_contain_text("没有允许定位也没关系")
     await expect(page.locator(".seat").first).to_be_attached()
     box = await page.locator("#map-canvas").bounding_box()
     assert box
@@ -268,6 +280,57 @@ async def test_an_input_method_keeps_its_enter(phone: Phone) -> None:
     assert await page.locator(".own").count() == 0
 
 
+async def test_the_first_words_are_not_cut_off(phone: Phone) -> None:
+    for locale in ("zh-CN", "zh-TW", "en-GB"):
+        page = await phone.opens(width=320, locale=locale)
+        cut = await page.evaluate(
+            """() => {
+                const field = document.getElementById("words"), pen = document.createElement("canvas").getContext("2d");
+                const style = getComputedStyle(field), room = field.clientWidth - 2 * parseFloat(style.paddingLeft);
+                pen.font = style.font;
+                const clipped = [...document.querySelectorAll(".top *")].filter((e) => e.scrollWidth > e.clientWidth);
+                return [...clipped.map((e) => e.className), pen.measureText(field.placeholder).width > room];
+            }"""
+        )
+        assert cut == [False], locale
+
+
+async def test_words_without_buttons_fit_a_narrow_page(phone: Phone) -> None:
+    page = await phone.has_started(width=320)
+    [user] = phone.channel.present()
+    address = "https://uri.amap.com/marker?position=111.0037,35.0209&name=" + "a" * 200
+    spelled = f"离您最近的：\n1 东城街道爱心驿站\n2 {'没有空格的很长的名字' * 8}\n高德导航 {address}\n{'x' * 300}"
+    many = tuple((Button(f"{n} · {'很长的名字' * 6}", f"p.{n}"), Button("短", f"q.{n}")) for n in range(30))
+    await phone.channel.send(Address("web", user), Outgoing(spelled))
+    await phone.channel.send(Address("web", user), Outgoing("标题\n" * 3, many, photo=DOT))
+    await expect(page.get_by_role("link", name=address)).to_have_attribute("target", "_blank")
+    await expect(page.locator(".bot").last.get_by_role("button")).to_have_count(60)
+    wide = await page.evaluate(
+        """() => [...document.querySelectorAll("#log *")].filter((e) => e.getBoundingClientRect().right > innerWidth)
+        .map((e) => e.outerHTML.slice(0, 80))"""
+    )
+    assert wide == []
+    assert await page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+async def test_a_number_to_call_is_shown_once(phone: Phone) -> None:
+    page = await phone.has_started()
+    [user] = phone.channel.present()
+    call = Button("120 急救", url="tel:120")
+    await phone.channel.send(Address("web", user), Outgoing("现在就打 120。\n120 急救", ((call,),)))
+    await expect(page.locator(".bot").last.locator(".bubble")).to_have_text("现在就打 120。")
+    await expect(page.get_by_role("link", name="120 急救")).to_have_class("button strong")
+
+
+async def test_a_code_to_show_at_the_door_outlives_a_reload(phone: Phone) -> None:
+    page = await phone.has_started()
+    [user] = phone.channel.present()
+    await phone.channel.send(Address("web", user), Outgoing("约好了", photo=DOT))
+    await expect(page.get_by_role("img", name="这条消息的图片")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_role("img", name="这条消息的图片")).to_be_visible()
+
+
 async def test_a_photo_is_made_small_and_sent(phone: Phone) -> None:
     page = await phone.has_started()
     picture = await page.screenshot()
@@ -297,6 +360,50 @@ async def test_the_conversation_can_be_cleared(phone: Phone) -> None:
     assert await page.locator(".turn").count() == 0
 
 
+async def test_erasing_leaves_nothing_on_the_device(phone: Phone) -> None:
+    page = await phone.has_started()
+    twin = await page.context.new_page()
+    await twin.goto(phone.serving.origin)
+    await says(page, "my secret")
+    await expect(twin.locator(".bot").last).to_contain_text("You said: my secret")
+    await says(page, "erase me")
+    for tab in (page, twin):
+        await expect(tab.locator(".turn")).to_have_count(1)
+        await expect(tab.locator(".bot")).to_contain_text("Everything is erased.")
+    kept = await page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+    assert "secret" not in kept
+    assert "erased" not in kept
+    assert json.loads(json.loads(kept)[0]["nuanxin.session"]) is None
+    assert phone.channel.present() == set()
+    assert phone.bot.texts == ["/start", "my secret", "erase me"]
+    await says(twin, "somebody else")
+    await expect(twin.locator(".bot").last).to_contain_text("You said: somebody else")
+    assert phone.bot.texts[3:] == ["/start", "somebody else"]
+    assert phone.bot.heard[-1].sender != phone.bot.heard[0].sender
+
+
+async def test_after_erasing_a_reload_shows_nothing_old(phone: Phone) -> None:
+    page = await phone.has_started()
+    await says(page, "my secret")
+    await expect(page.locator(".bot").last).to_contain_text("You said: my secret")
+    await says(page, "erase me")
+    await expect(page.locator(".bot")).to_contain_text("Everything is erased.")
+    await page.reload()
+    await expect(page.locator(".bot")).to_contain_text("您好，我是暖新")
+    await expect(page.locator(".turn")).to_have_count(1)
+
+
+async def test_who_was_erased_in_another_chat_sees_nothing_old(phone: Phone) -> None:
+    page = await phone.has_started()
+    await says(page, "my secret")
+    await expect(page.locator(".bot").last).to_contain_text("You said: my secret")
+    phone.known = False
+    await page.reload()
+    await expect(page.locator(".bot")).to_contain_text("您好，我是暖新")
+    await expect(page.locator(".turn")).to_have_count(1)
+    assert "secret" not in await page.evaluate("JSON.stringify({...localStorage})")
+
+
 async def test_it_keeps_no_position(phone: Phone) -> None:
     page = await phone.has_started(geolocation=HERE, permissions=["geolocation"])
     await page.locator("#locate").tap()
@@ -305,6 +412,11 @@ async def test_it_keeps_no_position(phone: Phone) -> None:
     kept = await page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
     assert "35.0215" not in kept
     assert "110.9985" not in kept
+    await phone.serving.__aexit__()
+    await page.locator("#locate").tap()
+    await expect(page.locator(".own.waiting")).to_have_count(1)
+    assert "35.0215" not in await page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+    await phone.serving.__aenter__()
 
 
 async def test_the_keyboard_is_enough(phone: Phone) -> None:
@@ -316,8 +428,12 @@ async def test_the_keyboard_is_enough(phone: Phone) -> None:
     await page.keyboard.type("热水")
     await page.keyboard.press("Enter")
     await expect(page.locator(".bot").last).to_contain_text("You said: 热水")
-    await page.keyboard.press("Shift+Tab")
-    await expect(page.locator("#locate")).to_be_focused()
+    await page.keyboard.type("充电")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#words")).to_be_focused()
+    while not await page.locator("#locate").evaluate("(e) => e === document.activeElement"):
+        await page.keyboard.press("Shift+Tab")
     await page.keyboard.press("Enter")
     await expect(page.locator(".pin")).to_be_focused()
     for _n in range(3):
@@ -338,7 +454,6 @@ async def test_the_keyboard_is_enough(phone: Phone) -> None:
 async def test_nobody_is_kept_out(phone: Phone, scheme: str, width: int) -> None:
     page = await phone.has_started(width=width, color_scheme=scheme)
     await page.get_by_role("button", name="附近").tap()
-    await page.locator("#locate").tap()
     await expect(page.locator(".seat").first).to_be_attached()
     assert await serious_faults(page) == []
     await page.locator("#map-use").tap()

@@ -127,7 +127,7 @@ async def test_every_page_is_locked_down(client: Client, path: str) -> None:
     assert "frame-ancestors 'none'" in policy
     assert "img-src 'self' data: blob: https://*.tiles.example;" in policy
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Referrer-Policy"] == "same-origin"
 
 
 async def test_no_page_runs_a_script_of_its_own(client: Client) -> None:

@@ -1,6 +1,7 @@
 """The addresses behind a booking: the calendar, the QR picture, and the door that only staff can open."""
 
 import io
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -120,6 +121,49 @@ async def test_strangers_learn_nothing(door: Door) -> None:
     status, _page = await door.posts(door.path, csrf="x")
     assert status == 403
     assert await door.state() == "booked"
+
+
+async def test_who_logs_in_from_a_scanned_code_comes_back_to_it(door: Door) -> None:
+    async with door.database.writing() as db:
+        await staff.add(db, "li", "operator", password_hash=await staff.hashed("correct horse"), now=NOON)
+    scanned = await door.page()
+    [link] = re.findall(r'href="(/admin/login[^"]+)"', scanned)
+    form = await (await door.browser.get(link)).text()
+    fields = dict(re.findall(r'name="(csrf|next)" value="([^"]*)"', form))
+    answer = await door.browser.post(
+        "/admin/login", data=fields | {"login": "li", "password": "correct horse"}, headers=ENGLISH
+    )
+    assert answer.url.path == door.path
+    assert door.booking.code in await answer.text()
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://evil.example/c/x",
+        "//evil.example/c/x",
+        "///evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "/c//evil.example",
+        "/c/..//evil.example",
+        "/c/%2e%2E/%2fevil.example",
+        "/c/%5c..%5c%5cevil.example",
+        "/admin\t//evil.example",
+        "/c/x\nLocation: https://evil.example",
+        "/c/x\r\n",
+        "/b/x.ics",
+        "/",
+        "javascript:alert(1)",
+        " /c/x",
+        "",
+    ],
+)
+async def test_a_login_leads_to_no_other_place(door: Door, elsewhere: str) -> None:
+    csrf = await door.logs_in()
+    assert csrf
+    answer = await door.browser.get("/admin/login", params={"next": elsewhere}, allow_redirects=False)
+    assert (answer.status, answer.headers["Location"]) == (303, "/admin/")
 
 
 @pytest.mark.parametrize("path", ["/c/ABCDEF.xxxxxxxxxxxxxxxxxxxxxx", "/c/x", "/b/1.x.ics", "/b/x.ics", "/qr/x.png"])

@@ -7,14 +7,15 @@ from typing import Any, Literal
 
 import structlog
 from aiohttp import web
-from telegram.error import BadRequest, TelegramError
+from telegram.error import TelegramError
 
-from bot.channels import Hear, Undelivered
+from bot.channels import Hear, Undelivered, Unreachable
 from bot.channels.telegram.api import Api
 from bot.channels.telegram.carrier import Carrier, Pace
 from bot.channels.telegram.decode import ALLOWED_UPDATES
-from bot.channels.telegram.encode import CAPABILITIES, Unsayable, encode, encode_edit
+from bot.channels.telegram.encode import CAPABILITIES, encode_edits
 from bot.channels.telegram.errors import TooManyRequests, trace, undelivered
+from bot.channels.telegram.plates import Plates
 from bot.channels.telegram.polling import Polling, Report, Sleep, backoff
 from bot.channels.telegram.webhook import PATH, Webhook
 from bot.messages import Address, Outgoing
@@ -41,6 +42,7 @@ class TelegramChannel:
 
     name = "telegram"
     can = CAPABILITIES
+    path = PATH
 
     def __init__(
         self,
@@ -63,6 +65,7 @@ class TelegramChannel:
             raise ValueError("a webhook needs a public address")
         self._api = Api(token, api_url)
         self._carrier = Carrier(self._api, pace)
+        self._plates = Plates()
         self._secret = secret
         self._public_url = public_url.rstrip("/")
         self._commands = commands
@@ -96,11 +99,14 @@ class TelegramChannel:
     async def send(self, to: Address, message: Outgoing) -> str:
         """Send now; the id is of the message that has the buttons, empty if there was nothing to say.
 
-        After a failure between two parts of a long message, a retry repeats the first part.
+        What replaces an earlier message is put in its place, or said anew where Telegram does not allow that. After
+        a failure between two parts of a long message, a retry repeats the first part.
         """
         try:
-            calls = encode(to, message)
-        except Unsayable as error:
+            if message.replaces and await self._replaced(to, message):
+                return message.replaces
+            calls = self._plates.print(to, message)
+        except ValueError as error:  # Unsayable, or no number of Telegram's
             raise Undelivered(str(error)) from error
         id = ""
         for call in calls:
@@ -109,17 +115,19 @@ class TelegramChannel:
                 id = _message_id(sent)
         return id
 
-    async def edit(self, to: Address, provider_id: str, message: Outgoing) -> None:
-        """Put `message` in the place of one sent before; raises Undelivered. No change at all is fine."""
-        try:
-            call = encode_edit(to, int(provider_id), message)
-        except ValueError as error:
-            raise Undelivered(str(error)) from error
-        try:
-            await self._api.carry(call)
-        except TelegramError as error:
-            if not (isinstance(error, BadRequest) and "not modified" in str(error)):
-                raise undelivered(error) from None
+    async def _replaced(self, to: Address, message: Outgoing) -> bool:
+        """Whether an earlier message says this now; one with a picture keeps it, with other words below."""
+        for call in encode_edits(to, int(message.replaces), message):
+            try:
+                await self._carrier.carry(to, call)
+            except Undelivered as error:
+                if "not modified" in str(error):
+                    return True
+                if error.retry_in is not None or isinstance(error, Unreachable):
+                    raise
+            else:
+                return True
+        return False
 
     async def set_commands(self, to: Address, locale: str) -> None:
         """Show one person the commands in `locale`, whatever their app's language; raises Undelivered."""
@@ -185,7 +193,7 @@ class TelegramChannel:
             {"command": command, "description": description}
             for command, description in self._commands.get(locale, self._commands["zh_CN"])
         ]
-        await self._api.call("setMyCommands", {"commands": commands, **where})
+        await self._carrier.call("setMyCommands", {"commands": commands, **where})
 
     async def _try_commands(self, to: Address, locale: str) -> None:
         try:

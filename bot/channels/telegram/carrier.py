@@ -11,9 +11,12 @@ from bot.channels import Undelivered
 from bot.channels.telegram.api import Api
 from bot.channels.telegram.encode import Call, Unsayable, encode
 from bot.channels.telegram.errors import trace, undelivered
+from bot.channels.telegram.photos import Photos
 from bot.messages import Address, Outgoing
 
 Pace = Callable[[Address], Awaitable[None]]
+# Whom a call that says nothing is for.
+NOBODY = Address("telegram", "")
 
 log = structlog.get_logger()
 
@@ -23,6 +26,7 @@ class Carrier:
 
     def __init__(self, api: Api, pace: Pace) -> None:
         self._api = api
+        self._photos = Photos(api)
         self._pace = pace
         self._background: set[asyncio.Future[None]] = set()
 
@@ -30,9 +34,14 @@ class Carrier:
         """Make one call when its time has come and return its result; raises Undelivered."""
         await self._pace(to)
         try:
-            return await self._api.carry(call)
+            return await (self._photos if call.photo else self._api).carry(call)
         except TelegramError as error:
             raise undelivered(error) from None
+
+    async def call(self, method: str, params: dict[str, Any]) -> Any:
+        """Make a call that says nothing, when its time has come; raises TelegramError."""
+        await self._pace(NOBODY)
+        return await self._api.call(method, params)
 
     async def carry_direct(self, to: Address, calls: Iterable[Call]) -> None:
         """Make the calls of a direct answer; raises Undelivered only if trying again can help."""
@@ -71,7 +80,7 @@ class Carrier:
 
     async def _acknowledge(self, press_id: str) -> None:
         try:
-            await self._api.call("answerCallbackQuery", {"callback_query_id": press_id})
+            await self.call("answerCallbackQuery", {"callback_query_id": press_id})
         except TelegramError as error:  # too old, or Telegram is away: a spinner goes on for a while, no more
             log.info("press not acknowledged", channel="telegram", reason=str(undelivered(error)))
 

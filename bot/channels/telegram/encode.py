@@ -8,11 +8,12 @@ from typing import Any
 
 from bot.messages import Address, Button, Capabilities, Outgoing, Place
 
-CAPABILITIES = Capabilities()
+CAPABILITIES = Capabilities(edits=True)
 LONGEST_TEXT = 4096
 LONGEST_CAPTION = 1024
 LONGEST_PRESS = 64
 
+_EDITS = (("editMessageText", "text", LONGEST_TEXT), ("editMessageCaption", "caption", LONGEST_CAPTION))
 _LINKS = ("https://", "http://", "tg://")
 # Telegram refuses buttons to the machine that somebody tries the program on.
 _LOCAL = ("http://127.", "http://localhost", "http://[::1]", "http://0.0.0.0")
@@ -24,17 +25,21 @@ class Unsayable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to the Bot API. `photo` is uploaded beside `params`; `main` can carry buttons."""
+    """One request to the Bot API. `photo` is uploaded beside `params`; `main` can carry buttons.
+
+    `body` is the whole request as JSON, where it was made beforehand.
+    """
 
     method: str
     params: dict[str, Any]
     photo: bytes = b""
     main: bool = False
+    body: bytes = b""
 
 
 def encode(to: Address, message: Outgoing) -> list[Call]:
     """The calls that say `message`, in order; none if there is nothing to say. Raises Unsayable."""
-    chat = _chat(to)
+    chat = chat_number(to)
     inline, asks = _keyboards(message)
     calls = [_venue(chat, message.places[0])] if message.card and message.places else []
     texts = split(message.text, LONGEST_TEXT)
@@ -55,18 +60,30 @@ def encode(to: Address, message: Outgoing) -> list[Call]:
     return calls
 
 
-def encode_edit(to: Address, message_id: int, message: Outgoing) -> Call:
-    """The call that puts `message` in the place of an earlier one; what does not fit is left out."""
+def encode_edits(to: Address, message_id: int, message: Outgoing) -> list[Call]:
+    """The calls of which the first that is accepted puts `message` in the place of an earlier one.
+
+    What does not fit is left out: a caption is shorter, and a picture stays as it is.
+    """
     inline, _asks = _keyboards(message)
-    caption = bool(message.photo)
-    texts = split(message.text, LONGEST_CAPTION if caption else LONGEST_TEXT)
-    if not texts:
-        raise Unsayable("an edited message needs a text")
-    params = {"chat_id": _chat(to), "message_id": message_id, "parse_mode": "HTML"}
-    params["caption" if caption else "text"] = _html(texts[0], message)
+    common: dict[str, Any] = {"chat_id": chat_number(to), "message_id": message_id, "parse_mode": "HTML"}
     if inline:
-        params["reply_markup"] = {"inline_keyboard": inline}
-    return Call("editMessageCaption" if caption else "editMessageText", params)
+        common["reply_markup"] = {"inline_keyboard": inline}
+    calls = []
+    for method, name, limit in _EDITS:
+        texts = split(message.text, limit)
+        if not texts:
+            raise Unsayable("an edited message needs a text")
+        calls.append(Call(method, {**common, name: _html(texts[0], message)}))
+    return calls
+
+
+def chat_number(to: Address) -> int:
+    """The number of the chat with somebody; raises Unsayable."""
+    try:
+        return int(to.user)
+    except ValueError as error:
+        raise Unsayable("the address is no Telegram chat") from error
 
 
 def split(text: str, limit: int) -> list[str]:
@@ -167,21 +184,14 @@ def _key(button: Button) -> dict[str, str] | None:
     """An inline button; None for a link that Telegram refuses (`tel:`), whose number the text has anyway."""
     if not button.label.strip():
         raise Unsayable("a button needs a label")
-    if button.press:
-        if len(button.press.encode()) > LONGEST_PRESS:
+    if press := button.press:
+        if len(press) > LONGEST_PRESS or not (press.isascii() or len(press.encode()) <= LONGEST_PRESS):
             raise Unsayable("a button's token is longer than 64 bytes")
-        return {"text": button.label, "callback_data": button.press}
+        return {"text": button.label, "callback_data": press}
     if not button.url:
         raise Unsayable("a button needs something to do")
     can_be_opened = button.url.startswith(_LINKS) and not button.url.startswith(_LOCAL)
     return {"text": button.label, "url": button.url} if can_be_opened else None
-
-
-def _chat(to: Address) -> int:
-    try:
-        return int(to.user)
-    except ValueError as error:
-        raise Unsayable("the address is no Telegram chat") from error
 
 
 def _nothing_but(inline: list[list[dict[str, str]]], asks: list[Button]) -> list[Call]:

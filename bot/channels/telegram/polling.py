@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from telegram.error import Conflict, TelegramError
 
-from bot.channels import Hear, Throttled
+from bot.channels import Hear, Throttled, Unheard
 from bot.channels.telegram.api import Api
 from bot.channels.telegram.carrier import Carrier, direct_calls
 from bot.channels.telegram.decode import ALLOWED_UPDATES, Malformed, decode, press_id, update_id
@@ -22,6 +22,7 @@ TRIES = 8
 SECONDS_FOR_A_TURN = 60.0
 SECONDS_FOR_SENT = 5.0
 SECONDS_TO_FINISH = 3.0
+PAUSE_UNHEARD = timedelta(seconds=1)
 
 Sleep = Callable[[float], Awaitable[None]]
 Report = Callable[[bool, str], Awaitable[None]]
@@ -164,6 +165,9 @@ class Polling:
                 await self._carrier.carry_direct(heard.sender, direct_calls(heard.sender, answer.direct))
         except Throttled as error:
             self._pause = max(self._pause, error.retry_in or timedelta(seconds=1))
+            return False
+        except Unheard:  # tried again for as long as it takes
+            self._pause = max(self._pause, PAUSE_UNHEARD)
             return False
         except Exception as error:  # noqa: BLE001 (the edge: it is tried again)
             return self._is_given_up(number, error)

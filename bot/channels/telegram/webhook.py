@@ -9,7 +9,7 @@ import orjson
 import structlog
 from aiohttp import web
 
-from bot.channels import Answer, Hear, Undelivered
+from bot.channels import Answer, Hear, Undelivered, Unheard
 from bot.channels.telegram.carrier import Carrier, direct_calls
 from bot.channels.telegram.decode import decode, press_id
 from bot.channels.telegram.encode import Call
@@ -67,6 +67,8 @@ class Webhook:
                 held = True
         except Undelivered as error:
             log.warning("answer delayed", channel="telegram", update=heard.key, reason=str(error))
+            return web.Response(status=503)
+        except Unheard:
             return web.Response(status=503)
         except Exception as error:  # noqa: BLE001 (the edge: Telegram delivers it again)
             log.error("update failed", update=heard.key, error=type(error).__name__, trace=trace(error))

@@ -22,7 +22,8 @@ class WebChannel:
     `sign` makes a token of a session's id and `verify` gives the id back, or None for a token that is not
     ours. `say(code, language)` words an error of `frames.ERRORS`. `network` hides a request's
     network address. `arrived` is awaited whenever somebody
-    comes back, so that what waited for them is sent. A socket that says nothing within `grace` seconds
+    comes back, so that what waited for them is sent. `knows` says whether anything is kept of somebody: the
+    conversation of who was erased is not resumed, a new one begins. A socket that says nothing within `grace` seconds
     is told its new session; one opened with `?resume` has a frame to say first.
     """
 
@@ -37,15 +38,17 @@ class WebChannel:
         now: Callable[[], datetime],
         say: Callable[[str, str], str],
         arrived: Callable[[Address], Awaitable[None]],
+        knows: Callable[[Address], Awaitable[bool]],
         public_url: str = "",
         network: Callable[[web.Request], str] = lambda _request: "",
         grace: float = 0.25,
         most_sessions: int = 5_000,
     ) -> None:
-        self._wiring = Wiring(sign, verify, now, say, arrived, grace)
+        self._wiring = Wiring(sign, verify, now, say, arrived, knows, grace)
         self._public_url = public_url
         self._network = network
         self._sessions = Sessions(most_sessions, now)
+        self._telling: set[asyncio.Task[bool]] = set()
 
     def routes(self, hear: Hear) -> list[web.AbstractRouteDef]:
         """Where the page connects; what it says goes to `hear`."""
@@ -70,9 +73,20 @@ class WebChannel:
         session.messages.append((number, frame))
         return str(number)
 
+    def speaks(self, to: Address, locale: str) -> None:
+        """Show the page itself in `locale` too, in every open tab."""
+        if session := self._sessions.find(to.user):
+            task = asyncio.create_task(show(session, frames.written(frames.language(locale))))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+
     def present(self) -> set[str]:
         """The users who have the page open now."""
         return self._sessions.present()
+
+    async def forget_old(self) -> None:
+        """Let go of what is remembered no longer; meant to be called every minute or so."""
+        self._sessions.forget_old()
 
     async def close(self) -> None:
         """Take no more frames and close every socket; turns in hand are finished first."""

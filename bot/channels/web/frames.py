@@ -32,6 +32,7 @@ ERRORS = (
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _KINDS = ("text", "location", "press", "photo")
 _PHOTO = re.compile(r"data:image/(jpeg|png|webp);base64,")
+_JPEG = "/9j/"  # what the magic of a JPEG is in base64
 _MAGIC = {"jpeg": (b"\xff\xd8\xff", 0), "png": (b"\x89PNG\r\n\x1a\n", 0), "webp": (b"WEBP", 8)}
 
 
@@ -94,11 +95,15 @@ def message(number: int, said: Outgoing) -> dict[str, Any]:
         "text": said.text,
         "buttons": [[_button(button) for button in row] for row in said.buttons],
         "places": [_place(place) for place in said.places],
-    } | ({"photo": f"data:image/png;base64,{said.photo}"} if said.photo else {})
+    } | _extras(said)
 
 
 def session(token: str) -> dict[str, Any]:
     return {"session": token}
+
+
+def language(locale: str) -> dict[str, Any]:
+    return {"language": locale}
 
 
 def done(key: str) -> dict[str, Any]:
@@ -169,6 +174,14 @@ def _check_photo(url: str) -> None:
     magic, start = _MAGIC[head[1]]
     if picture[start : start + len(magic)] != magic or len(picture) > LARGEST_PHOTO:
         raise BadFrame("bad_photo")
+
+
+def _extras(said: Outgoing) -> dict[str, Any]:
+    extras: dict[str, Any] = {"erased": True} if said.erased else {}
+    if said.photo:
+        kind = "jpeg" if said.photo.startswith(_JPEG) else "png"
+        extras["photo"] = f"data:image/{kind};base64,{said.photo}"
+    return extras
 
 
 def _button(button: Button) -> dict[str, str]:

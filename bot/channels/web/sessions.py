@@ -1,10 +1,10 @@
-"""Who is on the page now, and the last words of each conversation, kept in memory and bounded."""
+"""Who is on the page now, and the last words of each conversation, kept in memory: not many, and not long."""
 
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from aiohttp import ClientConnectionResetError, WSCloseCode, web
@@ -13,6 +13,7 @@ from bot.channels.web import frames
 from bot.messages import Outgoing
 
 REMEMBERED = 50
+REMEMBERED_FOR = timedelta(hours=1)
 PATIENCE = 5.0  # seconds that one tab may take to accept a frame
 
 
@@ -34,6 +35,11 @@ class Session:
     def newest(self) -> int:
         return self.messages[-1][0] if self.messages else 0
 
+    def forget(self, before: int) -> None:
+        """Drop the messages with ids below `before`."""
+        while self.messages and self.messages[0][0] < before:
+            self.messages.popleft()
+
 
 class Sessions:
     """All conversations of this process. Those without an open tab are forgotten, longest unused first."""
@@ -41,6 +47,7 @@ class Sessions:
     def __init__(self, most: int, now: Callable[[], datetime]) -> None:
         self.closing = False
         self._most = most
+        self._now = now
         self._numbers = Numbers(now)
         self._all: OrderedDict[str, Session] = OrderedDict()
 
@@ -74,6 +81,20 @@ class Sessions:
         number = self._numbers.next()
         return number, frames.written(frames.message(number, message))
 
+    def erase(self, user: str) -> None:
+        """Forget what was said to `user`; open tabs stay in the conversation."""
+        if session := self._all.get(user):
+            session.messages.clear()
+            session.done.clear()
+
+    def forget_old(self) -> None:
+        """Drop messages older than REMEMBERED_FOR, and the conversations in which nobody is and nothing is left."""
+        oldest = microseconds(self._now() - REMEMBERED_FOR)
+        for session in list(self._all.values()):
+            session.forget(oldest)
+            if not (session.visits or session.messages):
+                del self._all[session.user]
+
     def _forget(self) -> None:
         spare = len(self._all) - self._most
         if spare <= 0:
@@ -91,8 +112,13 @@ class Numbers:
         self._last = 0
 
     def next(self) -> int:
-        self._last = max(self._last + 1, int(self._now().timestamp() * 1_000_000))
+        self._last = max(self._last + 1, microseconds(self._now()))
         return self._last
+
+
+def microseconds(at: datetime) -> int:
+    """The id that a message of this moment has."""
+    return int(at.timestamp() * 1_000_000)
 
 
 class Pace:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from aiohttp import WSMsgType, web
 
-from bot.channels import Answer, Hear
+from bot.channels import Answer, Hear, Unheard
 from bot.channels.web import frames
 from bot.channels.web.sessions import Pace, Session, Sessions, show, write
 from bot.messages import Address, Incoming
@@ -31,6 +31,7 @@ class Wiring:
     now: Callable[[], datetime]
     say: Callable[[str, str], str]
     arrived: Callable[[Address], Awaitable[None]]
+    knows: Callable[[Address], Awaitable[bool]]
     grace: float
 
 
@@ -118,11 +119,23 @@ class Visit:
         if user is None:
             await self._begin(_new_user())
             return
+        # Who has seen messages and is known no more was erased, perhaps from another chat of theirs.
+        if wish.after and not await self._knows(user):
+            self._sessions.erase(user)
+            await self._begin(_new_user())
+            return
         await self._begin(user, wish.after)
         try:
             await self._wiring.arrived(Address(CHANNEL, user))
         except Exception:
             log.exception("what waited was not sent")
+
+    async def _knows(self, user: str) -> bool:
+        try:
+            return await self._wiring.knows(Address(CHANNEL, user))
+        except Exception:
+            log.exception("nobody could be asked who comes back")
+            return True
 
     async def _take(self, said: frames.Said, session: Session) -> None:
         key = said.key or secrets.token_urlsafe(12)
@@ -131,8 +144,9 @@ class Visit:
             if key not in session.done:
                 try:
                     answer = await self._hear(self._incoming(said, session.user, key))
-                except Exception:
-                    log.exception("turn failed")
+                except Exception as error:
+                    if not isinstance(error, Unheard):
+                        log.exception("turn failed")
                     await self._refuse("failed", said.key)
                     return
                 await self._tell(session, answer)
@@ -156,6 +170,8 @@ class Visit:
     async def _tell(self, session: Session, answer: Answer) -> None:
         """Carry the direct answers, remembered first: a tab that is gone finds them when it resumes."""
         for message in answer.direct:
+            if message.erased:
+                self._sessions.erase(session.user)
             number, frame = self._sessions.numbered(message)
             session.messages.append((number, frame))
             await show(session, frame)

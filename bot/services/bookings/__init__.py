@@ -22,8 +22,10 @@ from bot.services.bookings.holding import (
     SessionGone,
     TooManyHolds,
     confirm,
+    confirm_locked,
     hold,
     let_go,
+    locked,
 )
 from bot.services.bookings.leaving import (
     Cancelled,
@@ -89,6 +91,7 @@ __all__ = [
     "check_in",
     "close_out",
     "confirm",
+    "confirm_locked",
     "details_of",
     "erase_old",
     "excuse",
@@ -96,6 +99,7 @@ __all__ = [
     "hold",
     "keep",
     "let_go",
+    "locked",
     "masked_name",
     "masked_phone",
     "mine",

@@ -1,14 +1,15 @@
 """From a free seat to a booking: a short hold while the rider answers, then the confirmation."""
 
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import String, bindparam, case, func, select, true, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.database import insert, rows_changed
+from bot.database import Prepared, Write, rows_changed, together
 from bot.errors import Problem
 from bot.i18n import _
 from bot.models import Booking as Row
@@ -66,6 +67,14 @@ class ConsentNeeded(Problem):
     text = _("Before you leave a name, a number or a note, please read how they are kept and agree.")
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A booking whose row is locked, and whether its rider agreed that what they say of themselves is kept."""
+
+    booking: Booking
+    may_keep: bool
+
+
 async def hold(
     db: AsyncSession,
     rider_id: int,
@@ -86,16 +95,15 @@ async def hold(
     older = next((one for one in past if one.state == "held"), None)
     if older and older.session_id == session_id:
         return await _held_on(db, older.id, now)
-    values = {"state": "held", "until": now + HOLD, "network": network}
+    row = _row(rider_id, session, contact_id=contact_id, now=now)
+    row |= {"state": "held", "until": now + HOLD, "network": network}
     if older is None:
-        await _take(db, session_id, offering, now=now, desk=desk)
-        return await _insert(db, rider_id, session, offering, contact_id=contact_id, now=now, values=values)
+        return _booking(row, await _seated(db, row, offering, now=now, desk=desk), session, offering)
     # Whoever catches what is raised here still has the older hold.
     async with db.begin_nested():
         await seats.lock(db, session_id, older.session_id)
         await _release(db, older, now=now, desk=desk)
-        await _take(db, session_id, offering, now=now, desk=desk)
-        return await _insert(db, rider_id, session, offering, contact_id=contact_id, now=now, values=values)
+        return _booking(row, await _seated(db, row, offering, now=now, desk=desk), session, offering)
 
 
 async def confirm(
@@ -105,17 +113,29 @@ async def confirm(
 
     Raises HoldExpired, ConsentNeeded, LimitReached (by the phone), BadPhone, BadAnswer, NoSuchBooking.
     """
-    booking, may_keep = await _with_consent(db, rider_id, booking_id)
+    held = await locked(db, rider_id, booking_id=booking_id)
+    return await confirm_locked(db, held, details=details, now=now, desk=desk)
+
+
+async def locked(db: AsyncSession, rider_id: int, *, booking_id: int) -> Held:
+    """This rider's booking, which nobody else changes until `db` ends; raises NoSuchBooking."""
+    row = await _LOCKED.first(db, booking_id=booking_id, rider_id=rider_id)
+    if row is None:
+        raise NoSuchBooking
+    return Held(reading.from_values(row), bool(row[-1]))
+
+
+async def confirm_locked(db: AsyncSession, held: Held, *, details: Details, now: datetime, desk: Desk) -> Booking:
+    """The same as `confirm`, with what `locked` returned."""
+    booking = held.booking
     if booking.state in ("booked", "pending"):
         return booking
     if booking.state != "held":
         raise HoldExpired
-    values = await personal(db, booking, details, may_keep=may_keep, desk=desk)
+    values = await personal(db, booking, details, may_keep=held.may_keep, desk=desk)
     state = "pending" if booking.offering.approval else "booked"
-    change = update(Row).where(Row.id == booking_id, Row.state == "held")
-    if not await rows_changed(db, change.values(state=state, until=None, network="", **values)):
-        raise HoldExpired
-    return await settled(db, booking, state, now=now, desk=desk)
+    confirmed = Write(_CONFIRM, {"booking_id": booking.id, "new_state": state, **values})
+    return await settled(db, booking, state, now=now, desk=desk, beside=confirmed)
 
 
 async def let_go(db: AsyncSession, rider_id: int, *, booking_id: int, now: datetime, desk: Desk) -> None:
@@ -140,12 +160,14 @@ async def personal(
     return columns
 
 
-async def settled(db: AsyncSession, booking: Booking, state: str, *, now: datetime, desk: Desk) -> Booking:
-    """Note that a seat became a booking, and make its reminders due."""
-    await noted(db, booking.id, now, booking.state, state)
+async def settled(
+    db: AsyncSession, booking: Booking, state: str, *, now: datetime, desk: Desk, beside: Write | None = None
+) -> Booking:
+    """Note that a seat became a booking, and make its reminders due; `beside` is written in the same go."""
     made = replace(booking, state=state, until=None)
-    if state == "booked":
-        await reminders.schedule(db, [made], now=now, desk=desk)
+    writes = [beside] if beside else []
+    writes += reminders.due([made], now=now, desk=desk) if state == "booked" else []
+    await together(db, [*writes, _step(booking.id, now, booking.state, state)])
     return made
 
 
@@ -153,8 +175,7 @@ async def noted(
     db: AsyncSession, booking_id: int, now: datetime, before: str, after: str, *, who: str = "rider", **more: Any
 ) -> None:
     """One step in a booking's life, for those who ask later."""
-    step = {"booking_id": booking_id, "at": now, "who": who, "from_state": before, "to_state": after, **more}
-    await db.execute(insert(db, BookingChange).values(step))
+    await together(db, [_step(booking_id, now, before, after, who=who, **more)])
 
 
 async def entered(
@@ -175,8 +196,8 @@ async def wait(
     values: dict[str, Any],
 ) -> Booking:
     """A new booking without a seat, at the end of the list."""
-    values = {"state": "waiting", "until": None, **values}
-    return await _insert(db, rider_id, session, offering, contact_id=contact_id, now=now, values=values)
+    row = _row(rider_id, session, contact_id=contact_id, now=now) | {"state": "waiting", "until": None, **values}
+    return _booking(row, await _made(db, row), session, offering)
 
 
 def new_code() -> str:
@@ -187,26 +208,17 @@ def new_code() -> str:
 async def _entered(
     db: AsyncSession, rider_id: int, session_id: int, *, now: datetime, desk: Desk, network: str
 ) -> tuple[Session, Offering, list[Past]]:
-    recent = select(func.count()).where(Row.network == network, Row.created_at > now - NETWORK_WINDOW)
-    query = (
-        select(*sessions.COLUMNS, *offerings.COLUMNS, Rider.vehicle, Rider.county.label("rider_county"))
-        .add_columns((recent.scalar_subquery() if network else literal(0)).label("recent"))
-        .select_from(SessionRow)
-        .join(OfferingRow, OfferingRow.id == SessionRow.offering_id)
-        .join(Rider, Rider.id == rider_id)
-        .outerjoin(Place, Place.id == SessionRow.place_id)
-        .where(SessionRow.id == session_id)
-        # Two channels of one person at the same moment: the limits are counted by one after the other.
-        .with_for_update(of=Rider, key_share=True)
-    )
-    row = (await db.execute(query)).mappings().one_or_none()
+    asked = {"session_id": session_id, "rider_id": rider_id, "network": network, "since": now - NETWORK_WINDOW}
+    row = await _ENTERED.first(db, **asked)
     if row is None:
         raise SessionGone
-    session, offering = sessions.from_row(row), offerings.from_row(row)
+    *values, vehicle, county, recent = row
+    session = Session(*values[: len(sessions.COLUMNS)])
+    offering = offerings.from_values(values[len(sessions.COLUMNS) :])
     is_hidden = offering.state != "published" or (offering.demo and not desk.demo)
     if is_hidden or session.state != "open" or session.starts_at <= now:
         raise SessionGone
-    if row["recent"] >= HOLDS_PER_NETWORK:
+    if recent >= HOLDS_PER_NETWORK:
         raise TooManyHolds
     past = await rules.history(db, rider_id)
     if here := next(
@@ -214,32 +226,46 @@ async def _entered(
     ):
         raise AlreadyBooked(here.id)
     others = [one for one in past if one.state != "held"]
-    rules.check(offering, session, others, vehicle=row["vehicle"], county=row["rider_county"], now=now)
+    rules.check(offering, session, others, vehicle=vehicle, county=county, now=now)
     return session, offering, past
 
 
-async def _take(db: AsyncSession, session_id: int, offering: Offering, *, now: datetime, desk: Desk) -> None:
-    """Take a seat, if need be one whose hold is over; raises SessionGone or SessionFull."""
-    if not await seats.take(db, session_id, now=now):
-        await seats.expire(db, session_id, now=now, desk=desk)
-        if not await seats.take(db, session_id, now=now):
-            raise await _not_free(db, session_id, offering, now)
+async def _seated(db: AsyncSession, row: dict[str, Any], offering: Offering, *, now: datetime, desk: Desk) -> int:
+    """The number of a new booking with a seat, if need be one whose hold is over; raises SessionGone, SessionFull."""
+    made = await _taken_and_made(db, row, now)
+    if made is None:
+        await seats.expire(db, row["session_id"], now=now, desk=desk)
+        made = await _taken_and_made(db, row, now)
+    if made is None:
+        raise await _not_free(db, row["session_id"], offering, now)
+    return made
 
 
-async def _insert(
-    db: AsyncSession,
-    rider_id: int,
-    session: Session,
-    offering: Offering,
-    *,
-    contact_id: int | None,
-    now: datetime,
-    values: dict[str, Any],
-) -> Booking:
-    row = {
+async def _taken_and_made(db: AsyncSession, row: dict[str, Any], now: datetime) -> int | None:
+    """In one round trip where that counts: others wait for the session until this transaction ends."""
+    if db.get_bind().dialect.name == "sqlite":
+        return await _made(db, row) if await seats.take(db, row["session_id"], now=now) else None
+    row["code"] = new_code()
+    taken = await _TAKE_AND_MAKE.first(db, **row, now=now)
+    if taken is None:
+        return None
+    return taken[0] or await _made(db, row)
+
+
+async def _made(db: AsyncSession, row: dict[str, Any]) -> int:
+    """The number of a new booking; `row` gets a code that is nobody else's."""
+    made = None
+    while made is None:
+        row["code"] = new_code()
+        made = await _MAKE.first(db, **row)
+    return int(made[0])
+
+
+def _row(rider_id: int, session: Session, *, contact_id: int | None, now: datetime) -> dict[str, Any]:
+    return {
         "rider_id": rider_id,
         "session_id": session.id,
-        "offering_id": offering.id,
+        "offering_id": session.offering_id,
         "contact_id": contact_id,
         "created_at": now,
         "reason": "",
@@ -247,22 +273,19 @@ async def _insert(
         "network": "",
         "sequence": 0,
         "agreed": session.sequence,
-        **values,
     }
-    made = None
-    while made is None:
-        row["code"] = new_code()
-        statement = insert(db, Row).values(row).on_conflict_do_nothing(index_elements=["code"]).returning(Row.id)
-        made = await db.scalar(statement)
+
+
+def _booking(row: dict[str, Any], number: int, session: Session, offering: Offering) -> Booking:
     return Booking(
-        id=made,
+        id=number,
         code=row["code"],
-        rider_id=rider_id,
-        contact_id=contact_id,
+        rider_id=row["rider_id"],
+        contact_id=row["contact_id"],
         state=row["state"],
         reason="",
         until=row["until"],
-        created_at=now,
+        created_at=row["created_at"],
         sequence=0,
         agreed=session.sequence,
         struck_at=None,
@@ -296,9 +319,59 @@ async def _not_free(db: AsyncSession, session_id: int, offering: Offering, now: 
     return SessionFull(waitlist=offering.waitlist)
 
 
-async def _with_consent(db: AsyncSession, rider_id: int, booking_id: int) -> tuple[Booking, bool]:
-    query = reading.selected(consents.is_given(rider_id, consents.BOOKING).label("may_keep"))
-    row = (await db.execute(query.where(Row.id == booking_id, Row.rider_id == rider_id))).mappings().one_or_none()
-    if row is None:
-        raise NoSuchBooking
-    return reading.from_row(row), bool(row["may_keep"])
+def _step(booking_id: int, now: datetime, before: str, after: str, *, who: str = "rider", **more: Any) -> Write:
+    step = {"booking_id": booking_id, "at": now, "who": who, "from_state": before, "to_state": after}
+    return Write(_NOTE, step | more)
+
+
+def _counted_recent() -> Any:
+    """How many bookings began lately from where this one comes from, if that is known."""
+    network = bindparam("network", type_=String)
+    recent = select(func.count()).where(Row.network == network, Row.created_at > bindparam("since"))
+    return case((network == "", 0), else_=recent.scalar_subquery())
+
+
+_BOOKINGS: Any = Row.__table__
+_CHANGES: Any = BookingChange.__table__
+_ENTERED = Prepared(
+    select(*sessions.COLUMNS, *offerings.COLUMNS, Rider.vehicle, Rider.county, _counted_recent())
+    .select_from(SessionRow)
+    .join(OfferingRow, OfferingRow.id == SessionRow.offering_id)
+    .join(Rider, Rider.id == bindparam("rider_id"))
+    .outerjoin(Place, Place.id == SessionRow.place_id)
+    .where(SessionRow.id == bindparam("session_id"))
+    # Two channels of one person at the same moment: the limits are counted by one after the other.
+    .with_for_update(of=Rider, key_share=True)
+)
+_LOCKED = Prepared(
+    reading.selected(consents.is_given(bindparam("rider_id"), consents.BOOKING))
+    .where(Row.id == bindparam("booking_id"), Row.rider_id == bindparam("rider_id"))
+    .with_for_update(of=Row, key_share=True)
+)
+_NEW = {column: bindparam(column.name, None, column.type) for column in _BOOKINGS.c if column.name != "id"}
+_MAKE = Prepared(
+    insert(_BOOKINGS).values(_NEW).on_conflict_do_nothing(index_elements=["code"]).returning(_BOOKINGS.c.id)
+)
+
+
+def _take_and_make() -> Any:
+    """Number of the booking, nothing in its place where the code was taken; no row where there was no seat."""
+    seat = seats.TAKING.cte("seat")
+    values = select(*(seat.c.id if column.name == "session_id" else bound for column, bound in _NEW.items()))
+    made = insert(_BOOKINGS).from_select([column.name for column in _NEW], values)
+    kept = made.on_conflict_do_nothing(index_elements=["code"]).returning(_BOOKINGS.c.id).cte("made")
+    return select(kept.c.id).select_from(seat.outerjoin(kept, true()))
+
+
+_TAKE_AND_MAKE = Prepared(_take_and_make())
+_CONFIRM = Prepared(
+    update(_BOOKINGS)
+    .where(_BOOKINGS.c.id == bindparam("booking_id"))
+    .values(state=bindparam("new_state"), until=None, network="")
+    .values({name: bindparam(name) for name in ("name", "phone", "note", "answers", "phone_hash")})
+)
+_NOTE = Prepared(
+    insert(_CHANGES)
+    .returning(_CHANGES.c.id)
+    .values({column: bindparam(column.name, None, column.type) for column in _CHANGES.c if column.name != "id"})
+)

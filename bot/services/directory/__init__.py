@@ -1,17 +1,18 @@
 """The directory: every place in memory, found by position, by name, by code, without asking the database."""
 
 import asyncio
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, case, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.models import Place, PlaceChange
 from bot.services.directory.listing import COLUMNS, Found, Listing, bearing_to, from_row, is_in_season
 from bot.services.directory.snapshot import Snapshot
+from bot.services.holidays import Calendar
 from bot.services.hours import UNKNOWN, Opening
 
 __all__ = ["Directory", "Found", "Listing"]
@@ -21,14 +22,14 @@ class Directory:
     """What riders can find, as one snapshot that is replaced as a whole when places change.
 
     `version` is that of the snapshot, None before anything was loaded. Samples are there only with `demo`.
-    Whoever holds a Listing may keep it: it never changes. `notes` are what others keep about the places of
-    this snapshot; they go with it.
+    Whoever holds a Listing may keep it: it never changes.
     """
 
-    def __init__(self, zone: ZoneInfo, *, demo: bool) -> None:
+    def __init__(self, zone: ZoneInfo, *, demo: bool, calendar: Calendar | None = None) -> None:
+        """Hours follow the holidays of `calendar`, by default the mainland's."""
         self.zone = zone
+        self._calendar = calendar
         self.version: int | None = None
-        self.notes: dict[Hashable, Any] = {}
         self._demo = demo
         self._snapshot: Snapshot | None = None
         self._refreshing = asyncio.Lock()
@@ -44,18 +45,19 @@ class Directory:
             wanted = table.c.state != "hidden"
             if not self._demo:
                 wanted &= or_(table.c.demo.is_(False), table.c.demo.is_(None))
-            query = select(*(table.c[column] for column in COLUMNS)).where(wanted).order_by(table.c.id)
+            columns: dict[str, ColumnElement[Any]] = {column: table.c[column] for column in COLUMNS}
+            # While a weather warning keeps a place open longer, those are its hours, wherever hours are looked at.
+            columns["hours"] = case((table.c.weather_until.is_not(None), table.c.weather_hours), else_=table.c.hours)
+            query = select(*columns.values()).where(wanted).order_by(table.c.id)
             rows = (await db.execute(query)).all()
             self._snapshot = await asyncio.to_thread(self._built, map(from_row, map(tuple, rows)))
             self.version = version
-            self.notes = {}
             return True
 
     def load(self, listings: Iterable[Listing], version: int = 1) -> None:
         """Take `listings` instead of those in a database."""
         self._snapshot = self._built(listings)
         self.version = version
-        self.notes = {}
 
     def nearest(
         self,
@@ -158,4 +160,4 @@ class Directory:
         return bool(season) and is_in_season(season or "", on_date)
 
     def _built(self, listings: Iterable[Listing]) -> Snapshot:
-        return Snapshot((one for one in listings if self._demo or not one.demo), self.zone)
+        return Snapshot((one for one in listings if self._demo or not one.demo), self.zone, self._calendar)

@@ -1,47 +1,48 @@
 """The spatial index for up to tens of thousands of places: plain Python, quicker here than numpy wakes up."""
 
-import heapq
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import product
+from itertools import islice
+from math import dist
+from typing import NamedTuple
 
 from bot.geo import earth_centred
+from bot.services.directory.boxes import Boxes, Cell, Entry, Group, Point
 from bot.services.directory.listing import Listing
 
-Point = tuple[float, float, float]
-Entry = tuple[float, float, float, int]
-
-_MOST_THICKETS = 500
-_MANY = 400
-_MOST_SURROUNDINGS = 8_192
-_FINEST_M = 250.0
-_COARSEST = 17  # 250 m doubled so often is more than the earth: its cells and their neighbours hold everything
-_WIDTH = 2**18  # cells along an axis, at most
-_AROUND = tuple((i * _WIDTH + j) * _WIDTH + k for i, j, k in product((-1, 0, 1), repeat=3))
+_MOST_THICKETS = 200
+_MOST_KNOWN = 10_000
+_USUAL = 12  # so many neighbours a cell keeps for who asks from its middle, and some more for who asks from a corner
+_MOST_NEIGHBOURS = 96
+_ROUNDING_M = 1e-3
 
 
 class Few:
-    """Surveyed listings, by number; searches for the same kinds and amenities share their cells."""
+    """Surveyed listings, by number; all searches share the boxes, those for the same kinds and amenities more."""
 
-    def __init__(self, listings: Sequence[tuple[int, Listing]]) -> None:
-        self._entries = [
-            (*earth_centred(listing.lat, listing.lng), number, listing)
-            for number, listing in listings
-            if listing.lat is not None and listing.lng is not None
-        ]
+    def __init__(self, listings: Iterable[tuple[int, Listing]]) -> None:
+        self._listings: dict[int, Listing] = {}
+        entries: list[Entry] = []
+        for number, listing in listings:
+            if listing.lat is not None and listing.lng is not None:
+                entries.append((earth_centred(listing.lat, listing.lng), number))
+                self._listings[number] = listing
+        self._boxes = Boxes(entries)
         self._thickets: dict[tuple[frozenset[str], frozenset[str]], Thicket] = {}
+        self._known: dict[tuple[Thicket, int], Neighbours] = {}
 
     def nearest(
         self,
         point: Point,
         kinds: frozenset[str],
         amenities: frozenset[str],
-        limit: int,
+        _limit: int,
         _open_at: datetime | None,
     ) -> Iterator[tuple[float, int]]:
-        """Straight metres and numbers, nearest first; `limit` is how many will be asked for at a guess.
+        """Straight metres and numbers, nearest first, for as long as somebody asks.
 
         Who is open is left to the caller: here nobody is so many that it would take long.
         """
@@ -49,83 +50,102 @@ class Few:
         if thicket is None:
             if len(self._thickets) >= _MOST_THICKETS:
                 self._thickets.clear()
-            fitting = [
-                (x, y, z, number)
-                for x, y, z, number, listing in self._entries
-                if (not kinds or listing.kind in kinds) and amenities <= listing.amenities
-            ]
-            thicket = self._thickets[kinds, amenities] = Thicket(fitting)
-        return thicket.nearest(point, limit)
+            thicket = self._thickets[kinds, amenities] = Thicket(self._fitting(kinds, amenities), self._known)
+        return thicket.nearest(point, self._boxes.cell(point))
+
+    def _fitting(self, kinds: frozenset[str], amenities: frozenset[str]) -> list[Group]:
+        def fits(number: int) -> bool:
+            listing = self._listings[number]
+            return (not kinds or listing.kind in kinds) and amenities <= listing.amenities
+
+        groups = []
+        for group in self._boxes.groups:
+            if entries := [entry for entry in group.entries if fits(entry[1])]:
+                groups.append(Group(group.centre, group.radius, entries))
+        return groups
+
+
+class Neighbours(NamedTuple):
+    """Those around an anchor, with their `metres` from it, nearest first.
+
+    All others are at least as far from it as `edge`; as far as `usual` are as many as a search usually asks for.
+    """
+
+    anchor: Point
+    entries: list[Entry]
+    metres: "array[float]"
+    usual: float
+    edge: float
 
 
 class Thicket:
-    """Points in cubes of doubling size, each size laid out when it is first needed.
+    """What fits one kind of search.
 
-    Whoever asks from within the same finest cube looks at the same surroundings first, so these are kept.
+    Whoever asks from within a cell finds the neighbours of its middle ready, and sorts only these. From elsewhere,
+    and for more than these, whole groups are looked through, the nearest first.
     """
 
-    def __init__(self, entries: list[Entry]) -> None:
-        self._entries = entries
-        self._sizes: dict[int, Callable[[int], list[Entry] | None]] = {}
-        self._surroundings: dict[tuple[int, int], tuple[int, list[Entry]]] = {}
+    def __init__(self, groups: list[Group], known: "dict[tuple[Thicket, int], Neighbours]") -> None:
+        """`known` are the neighbours found so far, by thicket and cell; all thickets share it."""
+        self._groups = groups
+        self._known = known
 
-    def nearest(self, point: Point, limit: int) -> Iterator[tuple[float, int]]:
-        x, y, z = point
-        size, held = self._first_look(point, limit)
+    def nearest(self, point: Point, cell: Cell | None) -> Iterator[tuple[float, int]]:
+        """Straight metres and numbers, nearest first; among equals the smallest number."""
         reached = -1.0
-        while True:
-            # The cubes around one's own hold everything within their edge's length.
-            edge = math.inf if len(held) == len(self._entries) else (_FINEST_M * 2**size) ** 2
-            found = [
-                (squared, number)
-                for px, py, pz, number in held
-                if reached < (squared := (px - x) * (px - x) + (py - y) * (py - y) + (pz - z) * (pz - z)) <= edge
-            ]
-            if len(found) > _MANY:
-                # From far away a whole city comes at once, and nobody asks for the end of it.
-                head = heapq.nsmallest(_MANY // 4, found)
-                for squared, number in head:
-                    yield math.sqrt(squared), number
-                found = [one for one in found if one > head[-1]]
+        if cell:
+            near = self._known.get((self, cell.id)) or self._met(cell, point)
+            apart = dist(point, near.anchor) + _ROUNDING_M
+            # Who is not within an edge of the anchor is no nearer to the point than that edge less the way between.
+            for edge in (min(near.usual + 2 * apart, near.edge), near.edge):
+                closest = near.entries[: bisect_left(near.metres, edge)]
+                settled = edge - apart
+                found = [
+                    (metres, number) for there, number in closest if reached < (metres := dist(point, there)) <= settled
+                ]
+                found.sort()
+                yield from found
+                reached = max(reached, settled)
+        if reached < math.inf:
+            for metres, number, _there in self._from_groups(point):
+                if metres > reached:
+                    yield metres, number
+
+    def _met(self, cell: Cell, point: Point) -> Neighbours:
+        """The neighbours of the middle of a cell, in which `point` lies."""
+        # The middle of a box lies above the ground or below it; the point lies on it.
+        scale = math.hypot(*point) / (math.hypot(*cell.middle) or 1.0)
+        x, y, z = cell.middle
+        anchor = (x * scale, y * scale, z * scale)
+        entries, distances = list[Entry](), array("d")
+        usual = edge = math.inf
+        for metres, number, there in self._from_groups(anchor):
+            if metres > usual + cell.edge or len(entries) == _MOST_NEIGHBOURS:
+                edge = metres
+                break
+            entries.append((there, number))
+            distances.append(metres)
+            if len(entries) == _USUAL:
+                usual = metres
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        met = self._known[self, cell.id] = Neighbours(anchor, entries, distances, usual, edge)
+        return met
+
+    def _from_groups(self, point: Point) -> Iterator[tuple[float, int, Point]]:
+        """Straight metres, numbers and points, nearest first.
+
+        No point of a group is nearer than its centre less its radius.
+        """
+        bounds = [dist(point, group.centre) - group.radius - _ROUNDING_M for group in self._groups]
+        order = sorted(range(len(bounds)), key=bounds.__getitem__)
+        found: list[tuple[float, int, Point]] = []
+        looked, step = 0, 2
+        while looked < len(order):
+            for n in order[looked : looked + step]:
+                found += [(dist(point, there), number, there) for there, number in self._groups[n].entries]
+            looked, step = looked + step, 2 * step
             found.sort()
-            for squared, number in found:
-                yield math.sqrt(squared), number
-            if edge == math.inf:
-                return
-            size, reached = size + 1, edge
-            held = self._around(size, point)
-
-    def _first_look(self, point: Point, limit: int) -> tuple[int, list[Entry]]:
-        """The smallest size whose cubes around the point's hold enough, and what they hold."""
-        key = (_cube(point, _FINEST_M), limit)
-        known = self._surroundings.get(key)
-        if known is None:
-            size, held = 0, self._around(0, point)
-            # A circle that fits into the cubes has a third of their area.
-            while len(held) < 2 * limit and size < _COARSEST and len(held) < len(self._entries):
-                size = min(size + (1 if len(held) > limit // 2 else 2), _COARSEST)
-                held = self._around(size, point)
-            if len(self._surroundings) >= _MOST_SURROUNDINGS:
-                self._surroundings.clear()
-            known = self._surroundings[key] = size, held
-        return known
-
-    def _around(self, size: int, point: Point) -> list[Entry]:
-        """What lies in a point's cube and in its neighbours."""
-        cube = self._sizes.get(size) or self._laid_out(size)
-        own = _cube(point, _FINEST_M * 2**size)
-        return [entry for step in _AROUND for entry in cube(own + step) or ()]
-
-    def _laid_out(self, size: int) -> Callable[[int], list[Entry] | None]:
-        cubes: defaultdict[int, list[Entry]] = defaultdict(list)
-        edge = _FINEST_M * 2**size
-        for entry in self._entries:
-            cubes[_cube(entry[:3], edge)].append(entry)
-        self._sizes[size] = cubes.get
-        return cubes.get
-
-
-def _cube(point: Point, edge: float) -> int:
-    """The number of the cube that holds a point."""
-    x, y, z = point
-    return (math.floor(x / edge) * _WIDTH + math.floor(y / edge)) * _WIDTH + math.floor(z / edge)
+            settled = bisect_left(found, (bounds[order[looked]],)) if looked < len(order) else len(found)
+            yield from islice(found, settled)
+            del found[:settled]

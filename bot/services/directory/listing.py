@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from functools import cache, lru_cache
+from sys import intern
 from typing import Any, NamedTuple
 
 from bot.geo import bearing
@@ -15,7 +16,8 @@ from bot.services.hours import Hours
 class Listing:
     """A place, with the columns of its row. `lat`, `lng` are WGS-84, or None where nobody has surveyed it.
 
-    `schedule` is `hours` compiled, filled in by the directory.
+    Until `weather_until` it is open longer because of the weather, and `hours` are those. `schedule` is `hours`
+    compiled, filled in by the directory.
     """
 
     id: int
@@ -57,6 +59,7 @@ class Listing:
     closed_until: date | None = None
     closed_reason: str = ""
     doubtful_since: datetime | None = None
+    weather_until: datetime | None = None
     updated_at: datetime | None = None
     schedule: Hours | None = field(default=None, compare=False, repr=False)
 
@@ -85,11 +88,22 @@ COLUMNS = tuple(column.name for column in fields(Listing) if column.name != "sch
 _STATE, _DEMO = COLUMNS.index("state"), COLUMNS.index("demo")
 _AMENITIES = COLUMNS.index("amenities")
 _LISTS = tuple(COLUMNS.index(name) for name in ("prices", "swap_brands", "voltages"))
+_MAPPINGS = tuple(COLUMNS.index(name) for name in ("amenity_verified", "amenity_closed"))
+_ALIKE = ("kind", "county", "datum", "hours", "entry", "road", "direction", "operator", "source", "state")
+_WORDS = tuple(COLUMNS.index(name) for name in _ALIKE)
+_NOTHING: dict[str, str] = {}
 
 
 def from_row(row: tuple[Any, ...]) -> Listing:
-    """A listing from a row of COLUMNS."""
+    """A listing from a row of COLUMNS.
+
+    What thousands of places have in common is kept once: less memory, and less of it to fetch for each search.
+    """
     values = list(row)
+    for column in _WORDS:
+        values[column] = intern(values[column])
+    for column in _MAPPINGS:
+        values[column] = values[column] or _NOTHING
     values[_AMENITIES] = _shared(frozenset(values[_AMENITIES]))
     for column in _LISTS:
         values[column] = tuple(values[column])

@@ -13,6 +13,7 @@ from bot.services.directory.few import Few
 from bot.services.directory.listing import Listing
 from bot.services.directory.names import Names
 from bot.services.directory.shelf import Shelf
+from bot.services.holidays import Calendar
 from bot.services.hours import Hours, compiled
 
 _FEW = 20_000  # beyond, trees and arrays are worth the second that their import takes
@@ -35,8 +36,9 @@ class Index(Protocol):
 class Snapshot:
     """Listings by number, and every way to find them."""
 
-    def __init__(self, listings: Iterable[Listing], zone: ZoneInfo) -> None:
+    def __init__(self, listings: Iterable[Listing], zone: ZoneInfo, calendar: Calendar | None = None) -> None:
         self._zone = zone
+        self._calendar = calendar
         self._schedule_numbers: dict[str, int] = {}
         self._schedules: list[Hours] = []
         self._shelf = Shelf(self._finished)
@@ -108,16 +110,16 @@ class Snapshot:
         """`listing` with its hours, compiled once for each text."""
         number = self._schedule_numbers.setdefault(listing.hours, len(self._schedules))
         if number == len(self._schedules):
-            self._schedules.append(_schedule(listing.hours, self._zone))
+            self._schedules.append(_schedule(listing.hours, self._zone, self._calendar))
         # The one change that a listing ever sees, before anybody else does; a copy costs more than the rest.
         object.__setattr__(listing, "schedule", self._schedules[number])
         return listing
 
 
-def _schedule(text: str, zone: ZoneInfo) -> Hours:
+def _schedule(text: str, zone: ZoneInfo, calendar: Calendar | None) -> Hours:
     """The hours of `text`; what nobody can read is unknown, for a place is not hidden because of its hours."""
     try:
-        return compiled(text, zone)
+        return compiled(text, zone, calendar)
     except ValueError:
         return compiled("", zone)
 

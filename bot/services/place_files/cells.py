@@ -47,6 +47,7 @@ class Column:
 
 POSITION = ("lat", "lng", "datum")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_BETWEEN = re.compile("[;；]")
 _FAR_TOO_MANY = 100_000
 
 
@@ -191,24 +192,29 @@ def one_of(known: Collection[str]) -> Callable[[str], str]:
 
 
 def parts(text: str) -> Iterable[str]:
-    return (part for part in map(str.strip, re.split("[;；]", text)) if part)
+    return (part for part in map(str.strip, _BETWEEN.split(text)) if part)
 
 
 def each(read: Callable[[str], str]) -> Callable[[str], list[str]]:
     return lambda text: list(dict.fromkeys(read(part) for part in parts(text)))
 
 
-def _pairs(text: str) -> Iterable[tuple[str, str]]:
-    for part in parts(text):
-        name, equals, value = part.replace("＝", "=").partition("=")
-        if not equals or not name.strip() or not value.strip():
-            raise BadCell(_("not of the form name=value: {value}", value=short(part)))
-        yield name.strip(), value.strip()
+def _pair(part: str) -> tuple[str, str]:
+    name, equals, value = part.replace("＝", "=").partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise BadCell(_("not of the form name=value: {value}", value=short(part)))
+    return name.strip(), value.strip()
 
 
 def _by_amenity(read: Callable[[str], str]) -> Callable[[str], dict[str, str]]:
     amenity = one_of(AMENITIES)
-    return lambda text: {amenity(name): read(value) for name, value in _pairs(text)}
+
+    def understood(part: str) -> tuple[str, str]:
+        name, value = _pair(part)
+        return amenity(name), read(value)
+
+    pair = lru_cache(maxsize=16_384)(understood)
+    return lambda text: dict(map(pair, parts(text)))
 
 
 def joined(values: list[str]) -> str:
@@ -289,7 +295,7 @@ def _season(text: str) -> str:
 
 
 def _prices(text: str) -> list[dict[str, Any]]:
-    return [_price(item, value.replace("／", "/")) for item, value in _pairs(text)]
+    return [_price(item, value.replace("／", "/")) for item, value in map(_pair, parts(text))]
 
 
 def _price(item: str, value: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,8 +29,10 @@ _NUMBERS = frozenset({"lat", "lng", "piles", "connectors", "parking_spaces"}) | 
 Cells = Mapping[str, str]
 
 
-async def export_places(database: Database, path: Path) -> int:
+async def export_places(database: Database, path: Path, *, counties: Collection[str] | None = None) -> int:
     """Write every place, the removed ones too, and return how many; importing the file changes nothing.
+
+    With `counties` (GB/T 2260 codes) only the places of those.
 
     Positions are given as they were surveyed, with their datum. An apostrophe neutralises what a spreadsheet
     could take for a formula; the import takes it off. The file appears whole. Raises UnknownFormat, OSError.
@@ -43,7 +45,10 @@ async def export_places(database: Database, path: Path) -> int:
         with opened(partial) as writer:
             async with database.reading() as db:
                 table = Place.__table__
-                found = await db.stream(select(table).order_by(table.c.code))
+                query = select(table).order_by(table.c.code)
+                if counties is not None:
+                    query = query.where(table.c.county.in_(counties))
+                found = await db.stream(query)
                 async for portion in found.mappings().partitions(_PORTION):
                     await asyncio.to_thread(writer.add, [_cells(place, shown) for place in portion])
                     count += len(portion)
@@ -86,8 +91,13 @@ def _cells(place: RowMapping, shown: Mapping[str, Column]) -> dict[str, str]:
     return cells | {"lat": decimal(lat), "lng": decimal(lng), "datum": datum}
 
 
+def harmless(cell: str) -> str:
+    """`cell` as a spreadsheet shows it and does not run it."""
+    return f"'{cell}" if _RISKY.match(cell) else cell
+
+
 def _neutral(name: str, cell: str) -> str:
-    return f"'{cell}" if name not in _NUMBERS and _RISKY.match(cell) else cell
+    return cell if name in _NUMBERS else harmless(cell)
 
 
 class _Csv:

@@ -65,11 +65,14 @@ def _csv_rows(path: Path) -> Iterator[Row]:
     number = 1
     with path.open("rb") as raw, io.TextIOWrapper(raw, _encoding(path), newline="") as text:
         lines = csv.reader(text, strict=True)
+        share = 0.0
         try:
             names = _header(next(lines, []))
             for number, cells in enumerate(lines, 2):
+                if number % 100 == 0:
+                    share = min(raw.tell() / size, 1)
                 if any(cells):
-                    yield _row(number, names, cells, min(raw.tell() / size, 1))
+                    yield _row(number, names, cells, share)
         except csv.Error:
             raise BadFile(number, "", _("a quotation mark after this row is wrong")) from None
 
@@ -108,7 +111,7 @@ def _xlsx_rows(path: Path) -> Iterator[Row]:
 
 
 def _texts(cells: Sequence[Any]) -> list[str]:
-    return [_plain(cell) for cell in cells]
+    return [cell if type(cell) is str else _plain(cell) for cell in cells]
 
 
 def _plain(cell: Any) -> str:
@@ -140,7 +143,10 @@ def _header(cells: Sequence[str]) -> list[str]:
 
 
 def _row(number: int, names: Sequence[str], cells: Sequence[str], share: float) -> Row:
-    found = {name: _as_meant(cell) for name, cell in zip(names, cells, strict=False) if name}
+    found = dict(zip(names, cells, strict=False))
+    found.pop("", None)
+    if "'" in "".join(cells):
+        found = {name: _as_meant(cell) for name, cell in found.items()}
     bad_shape = None
     if len(cells) < len(names):
         bad_shape = names[len(cells)]

@@ -11,12 +11,22 @@ from typing import IO, Any
 from bot.geo import distance_m
 from bot.i18n import Text, _
 from bot.services.city import County
-from bot.services.place_files.cells import POSITION, BadCell, BadPosition, Column, columns, position, tidy
-from bot.services.place_files.neighbours import Neighbours, Spot
+from bot.services.place_files.cells import (
+    POSITION,
+    BadCell,
+    BadPosition,
+    Column,
+    columns,
+    must_be_there,
+    position,
+    tidy,
+)
+from bot.services.place_files.index import Index
 from bot.services.place_files.readers import BadFile, Row, rows
 
-PORTION = 250
+PORTION = 500
 _FAR_M = 150_000
+_MOST_SHAPES = 1000
 
 Values = dict[str, Any]
 
@@ -30,18 +40,24 @@ class Remark:
     reason: Text
 
 
+# A good row: its number, its code, the names of the columns that it gives, their values.
+Taken = tuple[int, str, tuple[str, ...], tuple[Any, ...]]
+
+
 class Reading:
     """The rows of one file as typed values: the good ones in `spool`, what is wrong in `rejected`.
 
-    Memory holds a portion of rows, and of the whole file only codes and positions.
+    Memory holds a portion of rows and what there is to say of them, the `index` is on disk.
     """
 
     def __init__(self, path: Path, spool: IO[bytes], now: datetime, counties: Mapping[str, County]) -> None:
         self.rejected: list[Remark] = []
         self.warnings: list[Remark] = []
         self.is_broken = False
-        self.row_of: dict[str, int] = {}
-        self.spots: list[tuple[int, Spot]] = []
+        self.count = 0
+        self.index = Index()
+        # Rows that stand beside an earlier one.
+        self.beside: set[int] = set()
         self._rows = rows(path)
         self._spool = spool
         self._counties = counties
@@ -49,6 +65,10 @@ class Reading:
         # The other side of the date line may be a day ahead.
         self._latest = (now + timedelta(days=1)).date()
         self._strange: set[str] = set()
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
+
+    def close(self) -> None:
+        self.index.close()
 
     def go_on(self) -> float | None:
         """Read another portion: the share of the file that is behind us, or None at its end."""
@@ -57,57 +77,65 @@ class Reading:
         try:
             for row in islice(self._rows, PORTION):
                 share = row.share
-                if values := self._checked(row):
-                    good.append((row.number, values))
+                if taken := self._checked(row):
+                    good.append(taken)
         except BadFile as bad:
             self.rejected.append(Remark(bad.row, bad.column, bad.reason))
             self.is_broken = True
             share = None
+        self.count += len(good)
         pickle.dump(good, self._spool)
         return share
 
-    def portions(self) -> Iterator[list[tuple[int, Values]]]:
-        """The good rows again from the start, as (row number, values)."""
-        self._spool.seek(0)
-        while True:
-            try:
-                yield pickle.load(self._spool)
-            except EOFError:
-                return
+    def portions(self) -> Iterator[list[Taken]]:
+        """The good rows again from the start."""
+        return unspooled(self._spool)
 
-    def _checked(self, row: Row) -> Values | None:
+    def _checked(self, row: Row) -> Taken | None:
         """The row's values, or None if anything in it is wrong."""
         if row.bad_shape is not None:
             self.rejected.append(Remark(row.number, row.bad_shape, _("the row is not as long as the header")))
             return None
-        self._remark_strange(row)
-        values: Values = {}
-        faults = list(_read(row.cells, self._columns, values))
+        shape = self._shape_of(row.cells)
+        values = dict(shape.blank)
+        faults = list(_read(row.cells, shape, values))
         code = values.get("code")
         if "code" not in row.cells:
             faults.append(("code", _("this column is missing")))
-        elif code in self.row_of:
-            faults.append(("code", _("row {row} has the same code", row=self.row_of[code])))
+        elif code and (first := self.index.row_of(code) if faults else self.index.add(code, row.number)):
+            faults.append(("code", _("row {row} has the same code", row=first)))
         if faults:
             self.rejected += [Remark(row.number, column, reason) for column, reason in faults]
             return None
         assert isinstance(code, str)
-        self.row_of[code] = row.number
         self._remark_values(row.number, values)
         if values.get("lat") is not None and values.get("state") != "removed":
-            self.spots.append((row.number, Spot(code, values["lat"], values["lng"])))
-        return values
+            self._place(row.number, code, values["lat"], values["lng"])
+        return row.number, code, shape.names, tuple(values.values())
 
-    def _remark_strange(self, row: Row) -> None:
-        for column in row.cells.keys() - self._columns.keys() - self._strange - set(POSITION):
+    def _shape_of(self, cells: Mapping[str, str]) -> "_Shape":
+        names = tuple(cells)
+        if found := self._shapes.get(names):
+            return found
+        for column in cells.keys() - self._columns.keys() - self._strange - set(POSITION):
             self._strange.add(column)
             self.warnings.append(Remark(1, column[:40], _("this column is not known and was left out")))
+        if len(self._shapes) >= _MOST_SHAPES:
+            self._shapes.clear()
+        shape = self._shapes[names] = _shape(cells, self._columns)
+        return shape
+
+    def _place(self, number: int, code: str, lat: float, lng: float) -> None:
+        if near := self.index.place(code, number, lat, lng):
+            self.beside.add(number)
+            self.warnings.append(beside(number, near[0].metres, near[0].code))
 
     def _remark_values(self, number: int, values: Values) -> None:
         for column in ("verified_at", "prices_at"):
             if (when := values.get(column)) and when > self._latest:
                 self.warnings.append(Remark(number, column, _("this day has not come yet")))
-        if any(when > self._latest.isoformat() for when in values.get("amenity_verified", {}).values()):
+        verified = values.get("amenity_verified")
+        if verified and max(verified.values()) > self._latest.isoformat():
             self.warnings.append(Remark(number, "amenity_verified", _("this day has not come yet")))
         if values.get("lat") is not None and self._is_far(values["lat"], values["lng"]):
             self.warnings.append(Remark(number, "lat", _("this is far from every county of the city")))
@@ -117,34 +145,65 @@ class Reading:
         return all(distance_m(lat, lng, seat.lat, seat.lng) > _FAR_M for seat in seats) and bool(seats)
 
 
-def near_in_file(reading: Reading) -> tuple[Neighbours, list[Remark]]:
-    """The file's spots for further questions, and a remark on each that stands beside an earlier one."""
-    neighbours, remarks = Neighbours(), []
-    for number, spot in reading.spots:
-        if near := neighbours.near(spot.lat, spot.lng):
-            remarks.append(beside(number, near[0][0], near[0][1].code))
-        neighbours.add(spot)
-    return neighbours, remarks
-
-
 def beside(number: int, metres: float, code: str) -> Remark:
     """The warning that a row may be a place that is known by another code."""
     reason = _("only {metres} m from {code}: perhaps the same place", metres=round(metres), code=code)
     return Remark(number, "lat", reason)
 
 
-def _read(cells: Mapping[str, str], known: Mapping[str, Column], values: Values) -> Iterator[tuple[str, Text]]:
-    """Fill `values` from the cells of one row; what is wrong comes out as (column, reason)."""
-    tidied = {}
-    for name, cell in cells.items():
+def unspooled(spool: IO[bytes]) -> Iterator[Any]:
+    """What was pickled into `spool`, from the start."""
+    spool.seek(0)
+    while True:
         try:
-            tidied[name] = text = tidy(cell) if cell else ""
-            if name in known:
-                values[name] = known[name].value(text)
+            yield pickle.load(spool)
+        except EOFError:
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What rows with the same columns share: the values of one whose every cell is empty, under their names."""
+
+    names: tuple[str, ...]
+    blank: Values
+    columns: tuple[tuple[str, Column], ...]
+    required: frozenset[str]
+    has_position: bool
+
+
+def _shape(cells: Mapping[str, str], known: Mapping[str, Column]) -> _Shape:
+    given = tuple((name, known[name]) for name in cells if name in known)
+    required = frozenset(name for name, column in given if column.empty is must_be_there)
+    blank: Values = {name: None if name in required else column.empty() for name, column in given}
+    has_position = "lat" in cells or "lng" in cells
+    if has_position:
+        blank |= position("", "", "")
+    return _Shape(tuple(blank), blank, given, required, has_position)
+
+
+def _read(cells: Mapping[str, str], shape: _Shape, values: Values) -> Iterator[tuple[str, Text]]:
+    """Fill `values` from the cells of one row; what is wrong comes out as (column, reason)."""
+    for name, column in shape.columns:
+        cell = cells[name]
+        if cell or name in shape.required:
+            try:
+                values[name] = column.value(tidy(cell))
+            except BadCell as bad:
+                yield name, bad.reason
+    if shape.has_position:
+        yield from _read_position(cells, values)
+
+
+def _read_position(cells: Mapping[str, str], values: Values) -> Iterator[tuple[str, Text]]:
+    given = []
+    for name in POSITION:
+        try:
+            given.append(tidy(cells.get(name, "")))
         except BadCell as bad:
             yield name, bad.reason
-    if "lat" in tidied or "lng" in tidied:
-        try:
-            values.update(position(*(tidied.get(name, "") for name in POSITION)))
-        except BadPosition as bad:
-            yield bad.column, bad.reason
+            return
+    try:
+        values.update(position(*given))
+    except BadPosition as bad:
+        yield bad.column, bad.reason

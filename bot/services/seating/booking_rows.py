@@ -1,5 +1,6 @@
 """A booking as it stands, with its session and offering."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
@@ -64,6 +65,9 @@ class Booking:
 
 _OWN = tuple(field.name for field in fields(Booking) if field.name not in ("session", "offering", "position"))
 _OWN_COLUMNS = tuple(getattr(Row, name).label(f"b_{name}") for name in _OWN)
+_SESSION = len(_OWN)
+_OFFERING = _SESSION + len(sessions.COLUMNS)
+_MORE = _OFFERING + len(offerings.COLUMNS)
 
 
 def selected(*more: Any) -> Select[Any]:
@@ -79,8 +83,15 @@ def selected(*more: Any) -> Select[Any]:
 
 def from_row(row: RowMapping) -> Booking:
     """The booking in a row of `selected`."""
-    own = {name: row[f"b_{name}"] for name in _OWN}
-    return Booking(**own, session=sessions.from_row(row), offering=offerings.from_row(row))
+    columns = [*(row[f"b_{name}"] for name in _OWN), sessions.from_row(row), offerings.from_row(row)]
+    return Booking(*columns)
+
+
+def from_values(values: Sequence[Any]) -> Booking:
+    """The same from plain values, in the order of the columns."""
+    own, session, offering = values[:_SESSION], values[_SESSION:_OFFERING], values[_OFFERING:_MORE]
+    columns = [*own, sessions.Session(*session), offerings.from_values(offering)]
+    return Booking(*columns)
 
 
 async def found(db: AsyncSession, *conditions: ColumnElement[bool], locks: Any = None) -> Booking | None:

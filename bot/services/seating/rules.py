@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import bindparam, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.database import Prepared
 from bot.errors import Problem
 from bot.i18n import _
 from bot.models import Booking as Row
@@ -85,12 +86,7 @@ class Past:
 
 async def history(db: AsyncSession, rider_id: int) -> list[Past]:
     """Everything of this rider that a rule may look at."""
-    query = (
-        select(Row.id, Row.state, Row.session_id, Row.offering_id, SessionRow.starts_at, Row.struck_at)
-        .join(SessionRow, SessionRow.id == Row.session_id)
-        .where(Row.rider_id == rider_id, or_(Row.state != "cancelled", Row.struck_at.is_not(None)))
-    )
-    return [Past(*row) for row in await db.execute(query)]
+    return [Past(*row) for row in await _HISTORY.all(db, rider_id=rider_id)]
 
 
 def standing_of(past: Sequence[Past], now: datetime) -> Standing:
@@ -174,3 +170,10 @@ async def is_harsh_day(db: AsyncSession, at: datetime, zone: ZoneInfo) -> bool:
     day = at.astimezone(zone).date()
     alert = select(WeatherAlert.day).where(WeatherAlert.day == day, WeatherAlert.level.in_(("orange", "red")))
     return await db.scalar(alert) is not None
+
+
+_HISTORY = Prepared(
+    select(Row.id, Row.state, Row.session_id, Row.offering_id, SessionRow.starts_at, Row.struck_at)
+    .join(SessionRow, SessionRow.id == Row.session_id)
+    .where(Row.rider_id == bindparam("rider_id"), or_(Row.state != "cancelled", Row.struck_at.is_not(None)))
+)

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.database import rows_changed
+from bot.database import Prepared
 from bot.errors import Problem
 from bot.models import Booking, BookingChange, Rider
 from bot.models import Offering as OfferingRow
@@ -40,9 +41,7 @@ class Freed:
 
 async def take(db: AsyncSession, session_id: int, *, now: datetime) -> bool:
     """Take a seat, or return False: the last one goes to one person, however many ask at once."""
-    nothing_kept = or_(Row.kept_until.is_(None), Row.kept_until <= now)
-    is_open = and_(Row.state == "open", Row.starts_at > now, nothing_kept)
-    return await _take(db, session_id, is_open)
+    return await _TAKE.first(db, session_id=session_id, now=now) is not None
 
 
 async def give_back(db: AsyncSession, session_id: int, count: int = 1) -> None:
@@ -95,7 +94,7 @@ async def _offered(
         return Freed(reason="quiet"), desk.after_quiet(now)
     offered = []
     for booking_id in fitting[: session.free]:
-        if await _take(db, session.id, Row.state == "open"):
+        if await _TAKE_KEPT.first(db, session_id=session.id):
             await _offer_one(db, booking_id, until, now)
             offered.append(booking_id)
     left = session.free - len(offered)
@@ -158,11 +157,6 @@ async def _over(db: AsyncSession, session_id: int, state: str, now: datetime) ->
     return list(await db.scalars(update(Booking).where(*over).values(gone).returning(Booking.id)))
 
 
-async def _take(db: AsyncSession, session_id: int, condition: ColumnElement[bool]) -> bool:
-    one = update(Row).where(Row.id == session_id, Row.taken < Row.capacity, condition)
-    return bool(await rows_changed(db, one.values(taken=Row.taken + 1)))
-
-
 async def _offer_one(db: AsyncSession, booking_id: int, until: datetime, now: datetime) -> None:
     await db.execute(
         update(Booking).where(Booking.id == booking_id, Booking.state == "waiting").values(state="offered", until=until)
@@ -190,3 +184,19 @@ async def _fitting(db: AsyncSession, session: Session, offering: Offering, *, no
         if len(fitting) == session.free:
             break
     return fitting
+
+
+def _taken(*conditions: Any) -> Any:
+    one = update(_SESSIONS).where(_SESSIONS.c.id == bindparam("session_id"), _SESSIONS.c.state == "open", *conditions)
+    one = one.where(_SESSIONS.c.taken < _SESSIONS.c.capacity)
+    return one.values(taken=_SESSIONS.c.taken + 1).returning(_SESSIONS.c.id)
+
+
+_SESSIONS: Any = Row.__table__
+# What `take` does, as part of another statement.
+TAKING = _taken(
+    _SESSIONS.c.starts_at > bindparam("now"),
+    or_(_SESSIONS.c.kept_until.is_(None), _SESSIONS.c.kept_until <= bindparam("now")),
+)
+_TAKE = Prepared(TAKING)
+_TAKE_KEPT = Prepared(_taken())

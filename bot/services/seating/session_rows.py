@@ -4,9 +4,10 @@ from dataclasses import dataclass, fields
 from datetime import datetime, time
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, func, select
+from sqlalchemy import RowMapping, Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.database import Prepared
 from bot.errors import Problem
 from bot.geo import distance_m
 from bot.i18n import _
@@ -100,10 +101,10 @@ def selected(*more: Any) -> Select[Any]:
 
 async def one(db: AsyncSession, session_id: int) -> Session:
     """A session by its number; raises NoSuchSession."""
-    row = (await db.execute(selected().where(Row.id == session_id))).mappings().one_or_none()
+    row = await _ONE.first(db, session_id=session_id)
     if row is None:
         raise NoSuchSession
-    return from_row(row)
+    return Session(*row)
 
 
 async def upcoming(
@@ -122,10 +123,7 @@ async def upcoming(
 
     `near` is where the rider is (WGS-84) and is not kept; without `full`, only sessions with a seat.
     """
-    query = selected().where(Row.offering_id == offering_id, Row.starts_at > now, Row.state == "open")
-    found = [
-        from_row(row) for row in (await db.execute(query.order_by(Row.starts_at).limit(MOST_LOOKED_AT))).mappings()
-    ]
+    found = [Session(*row) for row in await _UPCOMING.all(db, offering_id=offering_id, now=now)]
     if not full:
         found = [one for one in found if one.has_room(now)]
 
@@ -155,3 +153,12 @@ def _steps_away(one: Session, near: tuple[float, float] | None) -> int:
     if one.lat is None or one.lng is None:
         return 1_000_000
     return int(distance_m(*near, one.lat, one.lng) / NEAR_STEP_M)
+
+
+_ONE = Prepared(selected().where(Row.id == bindparam("session_id")))
+_UPCOMING = Prepared(
+    selected()
+    .where(Row.offering_id == bindparam("offering_id"), Row.starts_at > bindparam("now"), Row.state == "open")
+    .order_by(Row.starts_at)
+    .limit(MOST_LOOKED_AT)
+)

@@ -42,12 +42,13 @@ class Mind:
 
 
 class World:
-    """One bot: what it paced, beat and slept; sleeping takes no time."""
+    """One bot: the messages and other calls that it paced, its beats and sleeps; sleeping takes no time."""
 
     def __init__(self, telegram: TelegramStandIn) -> None:
         self.telegram = telegram
         self.mind = Mind()
         self.paced: list[str] = []
+        self.paced_calls: list[str] = []
         self.beats: list[tuple[bool, str]] = []
         self.slept: list[float] = []
         self.public_url = ""
@@ -113,7 +114,7 @@ class World:
             await self._runner.cleanup()
 
     async def pace(self, to: Address) -> None:
-        self.paced.append(to.user)
+        (self.paced if to.user else self.paced_calls).append(to.user)
 
     async def beat(self, ok: bool, detail: str) -> None:
         self.beats.append((ok, detail))

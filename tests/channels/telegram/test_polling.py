@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bot.channels import Answer
+from bot.channels import Answer, Unheard
 from bot.channels.telegram import polling
 from bot.messages import Incoming, Outgoing
 from tests.channels.telegram.conftest import World, until
@@ -183,6 +183,25 @@ class TestPoison:
         assert world.slept == [1, 2, 4, 8, 16, 30, 30]
         assert [entry["event"] for entry in logs][-1] == "update given up"
         assert "毒" not in repr([entry.get("trace") for entry in logs if "ValueError" not in repr(entry)])
+
+    async def test_nothing_is_given_up_while_nobody_can_be_heard(
+        self, world: World, telegram: TelegramStandIn, wang: Person
+    ) -> None:
+        outage = iter([True] * (polling.TRIES + 2))
+
+        async def deaf(heard: Incoming) -> Answer:
+            if next(outage, False):
+                raise Unheard
+            return Answer((Outgoing(heard.text),))
+
+        world.mind.answer = deaf
+        with capture_logs() as logs:
+            await world.poll()
+            telegram.queue(wang.says("还在吗"))
+            await until(lambda: telegram.unconfirmed == [])
+        assert [call.text for call in telegram.messages_to(511)] == ["还在吗"]
+        assert world.slept == [1] * (polling.TRIES + 2)
+        assert logs == []
 
     async def test_a_passing_failure_loses_nothing_and_keeps_order(
         self, world: World, telegram: TelegramStandIn, wang: Person

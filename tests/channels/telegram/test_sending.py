@@ -133,26 +133,58 @@ async def test_the_real_limits_become_throttles(world: World) -> None:
         await channel.close()
 
 
-class TestEdits:
-    async def test_change_what_was_sent(self, world: World, telegram: TelegramStandIn) -> None:
+class TestReplacing:
+    async def test_changes_what_was_sent(self, world: World, telegram: TelegramStandIn) -> None:
         channel = await world.started()
         number = await channel.send(WANG, HELLO)
-        await channel.edit(WANG, number, Outgoing("已取消"))
+        assert await channel.send(WANG, Outgoing("已取消", replaces=number)) == number
         (call,) = telegram.messages_to(511)
         assert (call.text, call.buttons) == ("已取消", [])
+        assert await channel.send(WANG, Outgoing("已取消", replaces=number)) == number
+        assert len(telegram.messages_to(511)) == 1
         assert not telegram.refused
 
-    async def test_no_change_is_fine(self, world: World) -> None:
+    async def test_below_a_picture_changes_the_words(self, world: World, telegram: TelegramStandIn) -> None:
+        channel = await world.started()
+        number = await channel.send(WANG, Outgoing("有雪", photo=PNG))
+        assert await channel.send(WANG, Outgoing("没有雪", replaces=number)) == number
+        (call,) = telegram.messages_to(511)
+        assert (call.method, call.text) == ("sendPhoto", "没有雪")
+
+    @pytest.mark.parametrize("number", ["99", "7"])
+    async def test_what_is_gone_is_said_anew(self, world: World, telegram: TelegramStandIn, number: str) -> None:
+        channel = await world.started()
+        assert await channel.send(WANG, Outgoing("已取消", replaces=number)) == "1"
+        assert [call.text for call in telegram.messages_to(511)] == ["已取消"]
+
+    async def test_of_somebody_who_left_is_not_said_anew(self, world: World, telegram: TelegramStandIn) -> None:
         channel = await world.started()
         number = await channel.send(WANG, HELLO)
-        await channel.edit(WANG, number, HELLO)
+        telegram.fail("blocked")
+        with pytest.raises(Unreachable):
+            await channel.send(WANG, Outgoing("已取消", replaces=number))
+        assert len(telegram.messages_to(511)) == 1
 
-    @pytest.mark.parametrize("number", ["99", "", "x"])
-    async def test_of_a_message_that_is_gone(self, world: World, number: str) -> None:
+
+class TestToMany:
+    async def test_what_is_said_to_many_is_right_for_each(self, world: World, telegram: TelegramStandIn) -> None:
         channel = await world.started()
-        with pytest.raises(Undelivered) as caught:
-            await channel.edit(WANG, number, HELLO)
-        assert caught.value.retry_in is None
+        for chat in range(1, 6):
+            await channel.send(Address("telegram", str(chat)), HELLO)
+        calls = [telegram.messages_to(chat)[0] for chat in range(1, 6)]
+        assert len({(call.text, str(call.buttons)) for call in calls}) == 1
+        assert not telegram.refused
+
+    async def test_a_picture_is_uploaded_once(self, world: World, telegram: TelegramStandIn) -> None:
+        channel = await world.started()
+        notice = Outgoing("有雪", photo=PNG)
+        sending = [channel.send(Address("telegram", str(chat)), notice) for chat in range(1, 8)]
+        await asyncio.gather(*sending)
+        assert sum(bool(call.files) for call in telegram.sent) == 1
+        telegram.forget_files()
+        await channel.send(WANG, notice)
+        assert telegram.messages_to(511)[0].files
+        assert len(telegram.sent) == 8
 
 
 async def test_commands_of_one_chat(world: World, telegram: TelegramStandIn) -> None:

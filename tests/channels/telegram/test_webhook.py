@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from bot.channels import Answer
+from bot.channels import Answer, Unheard
 from bot.channels.telegram.webhook import LARGEST_BODY, LONGEST_QUEUE
 from bot.messages import Button, Incoming, Outgoing, Place
 from tests.channels.telegram.conftest import COMMANDS, SECRET, World, until
@@ -120,6 +120,7 @@ class TestPresses:
         telegram.released.set()
         await until(lambda: telegram.acknowledged == [press["callback_query"]["id"]])
         assert world.paced == []
+        assert len(world.paced_calls) == len(telegram.made("setMyCommands")) + 1
 
     async def test_also_when_hearing_fails(self, world: World, telegram: TelegramStandIn, wang: Person) -> None:
         world.mind.answer = _broken
@@ -165,6 +166,19 @@ async def test_a_failure_makes_telegram_deliver_again(world: World, telegram: Te
     world.mind.answer = world.mind.echo
     assert (await telegram.push(update)).status == 200
     assert len({heard.key for heard in world.mind.heard}) == 1
+
+
+async def test_who_cannot_be_heard_is_asked_to_come_again_without_a_word_in_the_log(
+    world: World, telegram: TelegramStandIn, wang: Person
+) -> None:
+    async def deaf(heard: Incoming) -> Answer:
+        raise Unheard
+
+    world.mind.answer = deaf
+    await world.serve()
+    with capture_logs() as logs:
+        assert (await telegram.push(wang.says("在吗"))).status == 503
+    assert logs == []
 
 
 async def test_nothing_is_confirmed_before_it_was_heard(world: World, telegram: TelegramStandIn, wang: Person) -> None:

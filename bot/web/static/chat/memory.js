@@ -1,6 +1,7 @@
 // What this device remembers of the conversation: words only, never where anybody was.
 
 const MOST = 100;
+const LARGEST = 30000; // characters of a picture that is worth keeping, such as a QR code
 
 function read(store, key, otherwise) {
   try {
@@ -35,19 +36,32 @@ export const memory = {
   add(entry) {
     const log = this.log;
     if (log.some((other) => other.name === entry.name)) return;
-    log.push(entry);
+    const { photo, ...light } = entry.message ?? {};
+    log.push(photo?.length > LARGEST ? { ...entry, message: light } : entry);
     write(localStorage, "nuanxin.log", log.slice(-MOST));
   },
 
   clear() { write(localStorage, "nuanxin.log", []); },
 
-  // Frames that the server has not confirmed, of this tab. Photos are too large to keep.
-  get pending() { return read(sessionStorage, "nuanxin.pending", []); },
-  set pending(frames) { write(sessionStorage, "nuanxin.pending", frames.filter((frame) => !frame.photo)); },
+  // Everything of this person goes; how large the print is says nothing of anybody.
+  erase() {
+    this.clear();
+    this.session = null;
+    this.last = 0;
+    this.pending = [];
+  },
 
-  onChange(listener) {
+  // Frames that the server has not confirmed, of this tab. Photos are too large to keep; where somebody is, is not kept.
+  get pending() { return read(sessionStorage, "nuanxin.pending", []); },
+  set pending(frames) {
+    write(sessionStorage, "nuanxin.pending", frames.filter((frame) => !frame.photo && !frame.location));
+  },
+
+  // Calls `changed(log)` when another tab wrote or cleared the log, `erased()` when it erased everything.
+  onChange(changed, erased) {
     addEventListener("storage", (event) => {
-      if (event.key === "nuanxin.log") listener(this.log);
+      if (event.key === "nuanxin.log") changed(this.log);
+      if (event.key === "nuanxin.session" && !this.session) erased();
     });
   },
 };

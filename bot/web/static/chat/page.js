@@ -6,16 +6,20 @@ import { small } from "./photo.js";
 import { PinMap } from "./pin.js";
 import { botBubble, make, notice, ownBubble } from "./show.js";
 
-const { words, language, map } = JSON.parse(document.getElementById("page").textContent);
+const { words, language, map, inWeChat } = JSON.parse(document.getElementById("page").textContent);
 const log = document.getElementById("log");
 const banner = document.getElementById("banner");
 const form = document.getElementById("say");
 const input = document.getElementById("words");
+const more = document.getElementById("more");
 const shown = new Map(); // entries by name: "m123" for a message, "k…" for own words
 const typing = make("div", { class: "typing", "aria-hidden": "true", hidden: true }, make("i"), make("i"), make("i"));
 
 const does = { press: (button) => say({ press: button.press }, button.label), locate };
-const pinMap = new PinMap(map, words, { use: (point) => say({ location: point }, `📍 ${words.map_location}`) });
+const pinMap = new PinMap(map, words, {
+  use: (point) => say({ location: point }, `📍 ${words.map_location}`),
+  failed: () => tell(words.no_map),
+});
 
 setLarge(memory.large);
 for (const entry of memory.log) show(entry);
@@ -23,16 +27,25 @@ log.append(typing);
 toEnd();
 log.setAttribute("aria-live", "polite");
 
-const connection = new Connection({ message: hear, state, settled, refused, began }, language);
+let answer; // the first message of the answer that is coming
+
+const connection = new Connection({ message: hear, state, settled, refused, speaks, began, erased }, language);
 for (const frame of connection.pending) shown.get(`k${frame.key}`)?.classList.add("waiting");
-memory.onChange((entries) => entries.length ? entries.forEach(show) : empty());
+memory.onChange((entries) => entries.length ? entries.forEach(show) : empty(), () => { connection.rest(); empty(); });
 openPlace();
 
 function hear(message) {
-  const { photo, ...kept } = message;
   const element = show({ name: `m${message.id}`, message });
-  memory.add({ name: `m${message.id}`, message: kept });
+  memory.add({ name: `m${message.id}`, message });
   if (element) lookAt(element);
+}
+
+// The last words of a conversation: they are seen once, and nothing that was said before them is left.
+function erased(message) {
+  memory.erase();
+  empty();
+  waiting();
+  typing.before(botBubble(message, words, does));
 }
 
 function say(frame, label) {
@@ -63,6 +76,7 @@ function tell(text, ...children) {
 
 function settled(key) {
   shown.get(`k${key}`)?.classList.remove("waiting");
+  if (!connection.pending.length) answer = null;
   waiting();
 }
 
@@ -71,9 +85,18 @@ function refused(error, key) {
   tell(error.message);
 }
 
-// The first words of a new conversation are the bot's.
+// Who chose another language in the chat reads the page in it too; what is said meanwhile is shown after it loaded.
+function speaks(chosen) {
+  if (chosen !== language) location.replace(`/?lang=${chosen}`);
+}
+
+// The first words of a new conversation are the bot's; the buttons of an older one would lead nowhere.
 function began() {
-  connection.send({ text: "/start" });
+  if (memory.log.some((entry) => entry.message)) {
+    memory.clear();
+    empty();
+  }
+  connection.begin({ text: "/start" });
 }
 
 function state(name) {
@@ -95,20 +118,54 @@ function state(name) {
 function waiting() {
   clearTimeout(waiting.timer);
   if (!connection.pending.length) typing.hidden = true;
-  else waiting.timer = setTimeout(() => { typing.hidden = !connection.pending.length; toEnd(); }, 350);
+  else waiting.timer = setTimeout(() => { typing.hidden = !(connection.isReady && connection.pending.length); toEnd(); }, 350);
 }
 
 function toEnd() {
   log.scrollTop = log.scrollHeight;
 }
 
-// A message that is taller than the window is read from its top.
+// An answer that is taller than the window is read from its top.
 function lookAt(element) {
-  if (element.offsetHeight > log.clientHeight) element.scrollIntoView({ block: "start" });
+  const isAnswer = connection.pending.length > 0;
+  const first = isAnswer && answer?.isConnected ? answer : element;
+  answer = isAnswer ? first : null;
+  const height = element.getBoundingClientRect().bottom - first.getBoundingClientRect().top;
+  if (height > log.clientHeight) first.scrollIntoView({ block: "start" });
   else toEnd();
 }
 
 function locate() {
+  if (inWeChat) return locateByWeChat();
+  return locateByBrowser();
+}
+
+// What WeChat refuses to sign or cannot load, the browser inside it may still know.
+async function locateByWeChat() {
+  const hint = tell(words.locating);
+  try {
+    const { position } = await import("./wechat.js");
+    const point = await position();
+    hint.remove();
+    say({ location: point }, `📍 ${words.my_location}`);
+  } catch (reason) {
+    hint.remove();
+    if (reason === "denied") pinMap.show(words.denied);
+    else locateByBrowser();
+  }
+}
+
+async function showOnMap(link) {
+  try {
+    const { openMap } = await import("./wechat.js");
+    if (await openMap(link)) return;
+  } catch {
+    // The map's own page shows it as well.
+  }
+  location.assign(link);
+}
+
+function locateByBrowser() {
   if (!navigator.geolocation || !window.isSecureContext) return pinMap.show(words.no_gps);
   const hint = tell(words.locating);
   const found = ({ coords }) => {
@@ -162,6 +219,8 @@ form.addEventListener("submit", (event) => {
   if (!text) return input.focus();
   say({ text }, text);
   input.value = "";
+  // The button goes away with the words: a keyboard's focus stays with the field.
+  if (event.submitter?.matches(":focus-visible")) input.focus();
   return fit();
 });
 input.addEventListener("input", fit);
@@ -172,9 +231,18 @@ input.addEventListener("keydown", (event) => {
   form.requestSubmit();
 });
 for (const button of document.querySelectorAll("[data-say]")) {
-  button.addEventListener("click", () => say({ text: button.dataset.say }, button.textContent.trim()));
+  button.addEventListener("click", () => {
+    more.open = false;
+    say({ text: button.dataset.say }, button.textContent.trim());
+  });
 }
 document.getElementById("locate").addEventListener("click", locate);
+log.addEventListener("click", (event) => {
+  const link = inWeChat && event.target.closest('a[href^="https://uri.amap.com/"]');
+  if (!link) return;
+  event.preventDefault();
+  showOnMap(link.href);
+});
 const picker = document.getElementById("photo");
 document.getElementById("shoot").addEventListener("click", () => picker.click());
 picker.addEventListener("change", () => {
@@ -186,10 +254,9 @@ document.getElementById("clear").addEventListener("click", () => {
   if (!confirm(words.clear_sure)) return;
   memory.clear();
   empty();
-  document.getElementById("more").open = false;
+  more.open = false;
   tell(words.cleared);
 });
-const more = document.getElementById("more");
 document.addEventListener("click", (event) => { if (!more.contains(event.target)) more.open = false; });
 more.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;

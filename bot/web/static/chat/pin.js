@@ -6,15 +6,15 @@ const vendor = (name) => new URL(`../vendor/leaflet/${name}`, import.meta.url).h
 const STEP = 12; // pixels that an arrow key moves the pin; five times that with Shift
 
 export class PinMap {
-  // `on` has use(point): the point is in the map's own datum.
+  // `on` has use(point), with the point in the map's own datum, and failed().
   constructor(config, words, on) {
     this.config = config;
     this.words = words;
+    this.on = on;
     this.dialog = document.getElementById("map");
     this.jump = document.getElementById("map-jump");
     this.near = document.getElementById("map-near");
-    this.why = document.getElementById("map-why");
-    this.usual = this.why.textContent;
+    this.why = document.getElementById("map-denied");
     config.landmarks.forEach((mark, i) => this.jump.append(make("option", { value: i }, mark.name)));
     this.jump.addEventListener("change", () => this.put(config.landmarks[this.jump.value], 13));
     document.getElementById("map-close").addEventListener("click", () => this.dialog.close());
@@ -25,10 +25,18 @@ export class PinMap {
     });
   }
 
+  // `why` says why there is no location yet. Without a network on the first time there is no map.
   async show(why = "") {
-    this.why.textContent = why ? `${why} ${this.usual}` : this.usual;
+    this.why.textContent = why;
+    this.why.hidden = !why;
     if (!this.dialog.open) this.dialog.showModal();
-    await this.draw();
+    try {
+      await this.draw();
+    } catch {
+      this.dialog.close();
+      this.on.failed();
+      return;
+    }
     this.map.invalidateSize();
     this.pin.getElement().focus();
   }
@@ -109,5 +117,6 @@ function leaflet() {
     document.head.append(make("link", { rel: "stylesheet", href: vendor("leaflet.css") }));
     document.head.append(make("script", { src: vendor("leaflet.js"), onload: () => resolve(window.L), onerror: reject }));
   });
+  loading.catch(() => { loading = undefined; });
   return loading;
 }

@@ -1,5 +1,10 @@
 // Messages as elements: bubbles, place cards and buttons. Nothing that was heard is ever parsed as HTML.
 
+const ELSEWHERE = { target: "_blank", rel: "noopener noreferrer" };
+const SENTENCE = /[。.！!？?；;]$/;
+const ADDRESS = /(https?:\/\/[^\s，。；、）)”]+)/;
+const PICTURE = /^data:image\/(png|jpeg);base64,/;
+
 export function make(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -32,14 +37,14 @@ export function notice(text, ...children) {
 export function botBubble(message, words, on) {
   const turn = make("div", { class: "turn bot" }, said(words.bot));
   const places = message.places ?? [];
-  const rows = (message.buttons ?? []).map((row) => [...row]);
-  const parts = places.length > 1 ? split(message.text, places) : null;
-  const cards = places.length > 1 ? cardsOf(places, parts, rows, words, on) : null;
-  const main = bubble(parts ? parts.head : message.text, message.photo);
-  if (places.length === 1) main.append(facts(places[0], words));
-  turn.append(main);
-  if (cards) turn.append(cards);
-  if (parts?.foot) turn.append(bubble(parts.foot));
+  const rows = (message.buttons ?? []).map((row) => row.map((button) => ({ ...button, isMain: isMain(button, row, message) })));
+  const parts = places.length ? split(message.text, places) : null;
+  if (parts || places.length > 1) {
+    turn.append(bubble(parts ? parts.head : message.text), cardsOf(places, parts, rows, words, on));
+    if (parts?.foot) turn.append(bubble(parts.foot));
+  } else {
+    turn.append(bubble(spared(message.text, rows), places.length > 0, message.photo, words));
+  }
   const left = rows.filter((row) => row.length);
   if (left.length) turn.append(make("div", { class: "choices" }, ...left.map((row) => rowOf(row, words, on))));
   return turn;
@@ -50,22 +55,41 @@ function said(words) {
   return make("span", { class: "unseen" }, `${words} `);
 }
 
-function bubble(text, photo) {
+// The first line of several is a title, unless it is a sentence.
+function bubble(text, isTitled, photo, words) {
   const [first, ...rest] = text.split("\n");
   const element = make("div", { class: "bubble" });
-  if (rest.length) element.append(make("strong", {}, first), `\n${rest.join("\n")}`);
-  else element.append(text);
-  if (photo?.startsWith("data:image/png;base64,")) element.append(make("img", { src: photo, alt: "" }));
+  if (rest.length && (isTitled || !SENTENCE.test(first))) {
+    element.append(make("strong", {}, first), ...linked(`\n${rest.join("\n")}`));
+  } else element.append(...linked(text));
+  if (PICTURE.test(photo)) element.append(make("img", { src: photo, alt: words.picture }));
   return element;
 }
 
-// A list says a title, then some lines for each place that begin with its name; each card takes its own lines.
+// Addresses in a text can be tapped.
+function linked(text) {
+  return text.split(ADDRESS).map((part, i) => (i % 2 ? make("a", { href: part, ...ELSEWHERE }, part) : part));
+}
+
+// What people come for: to send where they are, the way to a place, a number to call in danger.
+function isMain(button, row, { places, buttons }) {
+  if (places?.length) return button.url && row === buttons[0] && button === row[0];
+  return button.ask || button.url?.startsWith("tel:");
+}
+
+// A text without the lines below its first that its buttons say anyway: they are for those who have no buttons.
+function spared(text, rows) {
+  const labels = new Set(rows.flat().map((button) => button.label.toLowerCase()));
+  return text.split("\n").filter((line, i) => !i || !labels.has(line.trim().toLowerCase())).join("\n").trim();
+}
+
+// A list says a title, then some lines for each place that begin with its number and name; each card takes its own lines.
 function split(text, places) {
   const lines = text.split("\n");
   const starts = [];
   let from = 0;
   for (const place of places) {
-    const at = lines.findIndex((line, i) => i >= from && line.includes(place.name));
+    const at = lines.findIndex((line, i) => i >= from && /^\d+\. /.test(line) && line.includes(place.name));
     if (at < 0) return null;
     starts.push(at);
     from = at + 1;
@@ -85,11 +109,14 @@ function split(text, places) {
 function cardsOf(places, parts, rows, words, on) {
   const items = places.map((place, i) => {
     const [name, ...opening] = (parts?.names[i] ?? place.name).split(" · ");
-    const card = make("li", { class: "card" }, make("h3", {}, name), facts(place, words, opening.join(" · ")));
-    if (parts?.own[i].length) card.append(make("p", { class: "lines" }, parts.own[i].join("\n")));
+    const [first = "", ...more] = parts?.own[i] ?? [];
+    const [way, ...offers] = first.split(" · ");
+    const card = make("li", { class: "card" }, make("h3", {}, name), facts(place, words, opening.join(" · "), way));
+    const lines = [offers.join(" · "), ...more].filter(Boolean);
+    if (lines.length) card.append(make("p", { class: "lines" }, lines.join("\n")));
     const number = /^\d+/.exec(name)?.[0] ?? String(i + 1);
     const buttons = take(rows, number).map((button) => cardButton(button, place, words, on));
-    if (place.navigate) buttons.push(linkOf({ label: words.navigate, url: place.navigate }, place.name));
+    if (place.navigate) buttons.push(linkOf({ label: words.navigate, url: place.navigate, isMain: true }, place.name));
     if (buttons.length) card.append(make("div", { class: "row" }, ...buttons));
     return card;
   });
@@ -110,13 +137,12 @@ function cardButton(button, place, words, on) {
   return make("button", { type: "button", "aria-label": label, onclick: press }, words.details);
 }
 
-function facts(place, words, opening) {
-  const list = make("p", { class: "facts" });
-  if (Number.isFinite(place.distance_m)) {
-    list.append(make("span", { class: "fact" }, distance(place.distance_m, words)), " ");
-  }
+// Whether it is open, and the way there as the text says it, else as far as it is.
+function facts(place, words, opening, way) {
   const state = ["yes", "no"].includes(place.open) ? place.open : "unknown";
-  list.append(make("span", { class: `fact open-${state}` }, opening || words[`open_${state}`]));
+  const list = make("p", { class: "facts" }, make("span", { class: `fact open-${state}` }, opening || words[`open_${state}`]));
+  const far = way || (Number.isFinite(place.distance_m) && distance(place.distance_m, words));
+  if (far) list.append(" ", make("span", { class: "way" }, far));
   return list;
 }
 
@@ -127,7 +153,14 @@ function rowOf(row, words, on) {
 function buttonOf(button, words, on, about) {
   if (button.url) return linkOf(button, about);
   const press = () => (button.ask === "location" ? on.locate() : on.press(button));
-  return make("button", { type: "button", class: button.ask ? "strong" : undefined, onclick: press }, button.label);
+  return make("button", { type: "button", class: button.isMain ? "strong" : undefined, onclick: press }, ...parted(button.label));
+}
+
+// A long label breaks between its parts sooner than inside of one.
+function parted(label) {
+  const parts = label.split(" · ");
+  const last = parts.length - 1;
+  return last ? [make("span", {}, ...parts.flatMap((part, i) => [make("span", { class: "part" }, i < last ? `${part} ·` : part), " "]))] : [label];
 }
 
 function linkOf(button, about) {
@@ -137,7 +170,7 @@ function linkOf(button, about) {
   const label = about ? `${button.label}: ${about}` : undefined;
   return make(
     "a",
-    { class: "button", href: button.url, "aria-label": label, ...(isPage && { target: "_blank", rel: "noopener noreferrer" }) },
+    { class: button.isMain ? "button strong" : "button", href: button.url, "aria-label": label, ...(isPage && ELSEWHERE) },
     button.label,
   );
 }

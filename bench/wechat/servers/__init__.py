@@ -1,0 +1,1 @@
+"""The servers under measurement: each one greets everybody who writes, in the mode that its address asks for."""

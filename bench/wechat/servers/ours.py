@@ -1,0 +1,62 @@
+"""Our channel, with a conversation that says one sentence and a memory that is a dictionary."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from aiohttp import web
+
+from bench.wechat.servers.settings import AES_KEY, APP_ID, HOST, IS_AES, PORT, TOKEN, answer
+from bot.channels import Answer
+from bot.channels.wechat import Begun, PassiveWeChatChannel, Words
+from bot.channels.wechat.decode import Opens
+from bot.clock import Clock
+from bot.messages import Incoming, Outgoing
+
+
+class Dictionary:
+    """A memory of this process."""
+
+    def __init__(self) -> None:
+        self._answers: dict[str, bytes] = {}
+
+    async def begin(self, key: str, user: str, *, opens: Opens, now: datetime, until: datetime) -> Begun:
+        return Begun(key not in self._answers, now, self._answers.get(key))
+
+    async def keep(
+        self,
+        key: str,
+        user: str,
+        answer: bytes,
+        *,
+        told: bool,
+        also: Collection[str] = (),
+        shelf: Collection[str] = (),
+        now: datetime,
+    ) -> None:
+        self._answers[key] = answer
+
+    async def forget(self, user: str) -> None:
+        """Nobody asks for it here."""
+
+
+async def hear(heard: Incoming) -> Answer:
+    return Answer((Outgoing(answer(heard.text)),))
+
+
+def serve() -> None:
+    channel = PassiveWeChatChannel(
+        APP_ID,
+        TOKEN,
+        account="subscription",
+        memory=Dictionary(),
+        words={"zh_CN": Words("", "", "")},
+        now=Clock(None),
+        aes_keys=(AES_KEY,) if IS_AES else (),
+    )
+    app = web.Application()
+    app.add_routes(channel.routes(hear))
+    web.run_app(app, host=HOST, port=PORT, access_log=None, print=None)
+
+
+if __name__ == "__main__":
+    serve()

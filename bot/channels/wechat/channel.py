@@ -1,0 +1,87 @@
+"""WeChat: an Official Account, from one that may only answer to one that may push."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+from aiohttp import web
+
+from bot.channels import Hear
+from bot.channels.wechat.callback import PATH, Callback
+from bot.channels.wechat.crypto import AesKey
+from bot.channels.wechat.decode import CHANNEL
+from bot.channels.wechat.encode import ACCOUNTS, Words
+from bot.channels.wechat.exchanges import PATIENCE, Exchanges, Push, Wiring
+from bot.channels.wechat.memory import Memory
+from bot.messages import Address, Outgoing
+
+
+class WeChatChannel:
+    """An account whose answers ride in WeChat's own requests, and that pushes where it may.
+
+    `account` is one of `ACCOUNTS`. `aes_keys` are the EncodingAESKeys, the present one first; none means plain
+    mode. `event_datum` is that of LOCATION events. `words` are by locale. `is_urgent` knows texts that must be
+    answered without any database. `arrived` is awaited while a person's request is open: it sends what waits
+    for them. `push(openid, message)` sends outside of requests and raises Undelivered; a message without text
+    is a picture alone; an account that pushes needs it. `patience` is for how many seconds a request waits.
+    Raises ValueError for a wrong key.
+    """
+
+    name = CHANNEL
+
+    def __init__(
+        self,
+        app_id: str,
+        token: str,
+        *,
+        account: str,
+        memory: Memory,
+        words: Mapping[str, Words],
+        now: Callable[[], datetime],
+        aes_keys: tuple[str, ...] = (),
+        event_datum: str = "wgs84",
+        is_urgent: Callable[[str], bool] = lambda _text: False,
+        arrived: Callable[[Address], Awaitable[None]] | None = None,
+        push: Push | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        self.can = ACCOUNTS[account]
+        self._token = token
+        self._keys = tuple(AesKey(key, app_id) for key in aes_keys)
+        self._now = now
+        self._event_datum = event_datum
+        if self.can.pushes != (push is not None):
+            raise ValueError("an account needs a way to push if, and only if, it may")
+        self._exchanges = Exchanges(Wiring(memory, now, words, is_urgent, arrived, push, patience))
+
+    def routes(self, hear: Hear) -> list[web.AbstractRouteDef]:
+        """Where WeChat calls us; what it brings goes to `hear`."""
+        callback = Callback(
+            self._token,
+            self._keys,
+            self._exchanges,
+            hear=hear,
+            now=self._now,
+            event_datum=self._event_datum,
+        )
+        return [web.get(PATH, callback.verify), web.post(PATH, callback.receive)]
+
+    async def listen(self, hear: Hear) -> None:
+        """Everything comes in by the route, so there is nothing to fetch."""
+        await asyncio.Event().wait()
+
+    async def send(self, to: Address, message: Outgoing) -> str:
+        """Let `message` ride in the request that is open, else push it; raises Undelivered or a kind of it."""
+        return await self._exchanges.send(to.user, message)
+
+    async def close(self) -> None:
+        """Take no more requests; those in hand end within 3 seconds."""
+        await self._exchanges.close()
+
+
+class PassiveWeChatChannel(WeChatChannel):
+    """An account that may only answer: it reaches those whose request is open."""
+
+    def present(self) -> set[str]:
+        """Those who wait for an answer of this process now."""
+        return self._exchanges.present()

@@ -1,0 +1,173 @@
+"""Claiming: one short statement makes due rows this process's own until their lease ends."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from bot.delivery.letters import Letter
+from bot.messages import Address
+from bot.models import Broadcast, Choices, Contact, Notice, Outbound, Pause, ReplyWindow
+from bot.outbox import LEASE, LOOSE
+from bot.services.broadcasts.restored import EVERYWHERE
+from bot.services.notices import RANKS
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A broadcast of which something is due. `valid_until` None: it always holds."""
+
+    id: int
+    notice_id: int
+    version: int
+    category: str
+    urgency: str
+    valid_until: datetime | None
+
+
+async def is_paused(db: AsyncSession, channel: str, lane: str, now: datetime) -> bool:
+    """Whether the lane waits: the platform asked for it or, for bulk, somebody must first say that it may go on."""
+    return lane != "answer" and bool(await db.scalar(select(_paused(channel, lane, now))))
+
+
+def due_letters(channel: str, lane: str, now: datetime, reached: Select[int] | None) -> Select[int]:
+    """Rows with words of their own, at most one for each person: the one behind waits for its outcome.
+
+    `reached` are the contacts who can be reached, None for everybody. An earlier row that another process has locked
+    but not yet marked still reads as queued, so its successor stays where it is.
+    """
+    earlier = aliased(Outbound)
+    waits_for_earlier = (
+        select(earlier.id)
+        .where(earlier.contact_id == Outbound.contact_id, earlier.state == "queued", earlier.lane == lane)
+        .where(earlier.id < Outbound.id, earlier.rank <= Outbound.rank, earlier.at <= now)
+        .exists()
+    )
+    due = (
+        select(Outbound.id)
+        .where(Outbound.state == "queued", Outbound.channel == channel, Outbound.lane == lane)
+        .where(Outbound.due <= now, ~waits_for_earlier)
+        .order_by(Outbound.rank, Outbound.id)
+    )
+    if lane == "bulk":
+        due = due.where(Outbound.rank == LOOSE)
+    if reached is not None:
+        due = due.where(Outbound.contact_id.in_(reached))
+    return due
+
+
+async def claim(db: AsyncSession, due: Select[int], limit: int, now: datetime) -> list[Letter]:
+    """Lease up to `limit` of the rows that `due` selects; rows that another process is claiming are passed over."""
+    # As an expression of its own it is run once, whatever plan is made for the update.
+    picked = due.limit(limit).with_for_update(of=Outbound, skip_locked=True).cte("picked")
+    taking = update(Outbound).where(Outbound.id.in_(select(picked.c.id))).values(due=now + LEASE)
+    columns = (
+        Outbound.id,
+        Outbound.contact_id,
+        Outbound.channel,
+        Outbound.lane,
+        Outbound.rank,
+        Outbound.tries,
+        Outbound.message,
+        Outbound.broadcast_id,
+    )
+    options = {"synchronize_session": False}
+    rows = (await db.execute(taking.returning(*columns).execution_options(**options))).all()
+    rows = sorted(rows, key=lambda row: (row.rank, row.id))
+    users = await _users(db, [row.contact_id for row in rows])
+    return [
+        Letter(
+            row.id,
+            row.contact_id,
+            Address(row.channel, users[row.contact_id]),
+            row.lane,
+            row.rank,
+            row.tries,
+            row.message,
+            row.broadcast_id,
+        )
+        for row in rows
+    ]
+
+
+async def sending(db: AsyncSession, channel: str, now: datetime) -> list[Sending]:
+    """The broadcasts with something due on `channel` if it is not paused, the most urgent first, then the oldest."""
+    query = (
+        select(Broadcast.id, Notice.id, Notice.version, Notice.category, Notice.urgency, Notice.valid_until)
+        .join(Notice, Notice.id == Broadcast.notice_id)
+        .where(Broadcast.state == "sending", ~_paused(channel, "bulk", now))
+        .where(exists().where(Outbound.broadcast_id == Broadcast.id, *_is_due(channel, now)))
+    )
+    found = [Sending(*row) for row in await db.execute(query)]
+    return sorted(found, key=lambda one: (RANKS[one.urgency], one.id))
+
+
+def due_of(broadcast_id: int, channel: str, now: datetime) -> Select[int]:
+    """The due rows of one broadcast, none unless it is being sent."""
+    goes_on = exists().where(Broadcast.id == broadcast_id, Broadcast.state == "sending")
+    rows = select(Outbound.id).where(Outbound.broadcast_id == broadcast_id, *_is_due(channel, now))
+    return rows.where(goes_on).order_by(Outbound.due)
+
+
+async def is_any(db: AsyncSession, due: Select[int]) -> bool:
+    return await db.scalar(due.limit(1)) is not None
+
+
+def contacts(channel: str, users: Collection[str]) -> Select[int]:
+    """Those of `users` whom we know."""
+    return select(Contact.id).where(Contact.channel == channel, Contact.user.in_(users))
+
+
+def with_open_window(now: datetime) -> Select[int]:
+    """The contacts that may be written to although their platform limits that."""
+    return select(ReplyWindow.contact_id).where(ReplyWindow.until > now, ReplyWindow.remaining > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for one person in a `lane`, empty for their mail; `newest` is the last row of it."""
+
+    contact_id: int
+    locale: str
+    lane: str
+    newest: int
+
+
+async def waiting_for(db: AsyncSession, to: Address, now: datetime) -> list[Waiting]:
+    """What could be said to somebody who is there at this moment."""
+    is_due = and_(Outbound.state == "queued", Outbound.lane != "bulk", Outbound.due <= now)
+    lane = case((Outbound.state == "waiting", ""), else_=Outbound.lane)
+    found = (
+        select(Contact.id, Contact.locale, lane, func.max(Outbound.id))
+        .join(Outbound, Outbound.contact_id == Contact.id)
+        .where(Contact.channel == to.channel, Contact.user == to.user)
+        .where(or_(Outbound.state == "waiting", is_due))
+        .group_by(Contact.id, lane)
+    )
+    return [Waiting(*row) for row in await db.execute(found)]
+
+
+async def last_list(db: AsyncSession, contact_id: int, since: datetime) -> tuple[str, ...]:
+    """The tokens of the numbered list that this contact was shown last, if that was after `since`."""
+    list_ = await db.get(Choices, contact_id)
+    return tuple(list_.tokens) if list_ and list_.shown_at >= since else ()
+
+
+def _paused(channel: str, lane: str, now: datetime) -> ColumnElement[bool]:
+    channels = (channel, EVERYWHERE) if lane == "bulk" else (channel,)
+    return exists().where(Pause.channel.in_(channels), Pause.until > now)
+
+
+def _is_due(channel: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (Outbound.state == "queued", Outbound.channel == channel, Outbound.due <= now)
+
+
+async def _users(db: AsyncSession, contact_ids: Collection[int]) -> dict[int, str]:
+    if not contact_ids:
+        return {}
+    return {
+        id: user for id, user in await db.execute(select(Contact.id, Contact.user).where(Contact.id.in_(contact_ids)))
+    }

@@ -1,0 +1,93 @@
+"""The audit: what staff changed, written in the transaction that changed it; nothing here alters or deletes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.models import AuditEntry
+from bot.services.authority import Member
+
+# The login under which stands what the program did by itself.
+SYSTEM = "system"
+PAGE = 50
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that was done; `before` and `after` hold what it changed."""
+
+    at: datetime
+    login: str
+    action: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry with its number and with what it was done to."""
+
+    id: int
+    subject: str
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries: by one login, and by how the action and the subject begin; empty means all."""
+
+    login: str = ""
+    action: str = ""
+    subject: str = ""
+
+
+async def record(
+    db: AsyncSession,
+    member: Member | None,
+    action: str,
+    subject: str,
+    *,
+    now: datetime,
+    before: Mapping[str, Any] = _NOTHING,
+    after: Mapping[str, Any] = _NOTHING,
+) -> None:
+    """Note that `member` (None: the program itself) did `action` to `subject`; no personal data goes in here."""
+    entry = AuditEntry(
+        at=now,
+        login=member.login if member else SYSTEM,
+        action=action,
+        subject=subject,
+        staff_id=member.id if member else None,
+        before=dict(before),
+        after=dict(after),
+    )
+    db.add(entry)
+    await db.flush()
+
+
+async def of(db: AsyncSession, subject: str, *, limit: int = 100) -> list[Entry]:
+    """What was done to `subject`, such as `broadcast:12`, in order; the latest `limit` of it."""
+    query = select(AuditEntry).where(AuditEntry.subject == subject).order_by(AuditEntry.id.desc()).limit(limit)
+    entries = [Entry(row.at, row.login, row.action, row.before, row.after) for row in await db.scalars(query)]
+    return entries[::-1]
+
+
+async def page(db: AsyncSession, wanted: Wanted, *, before: int | None = None, limit: int = PAGE) -> list[Row]:
+    """The latest `limit` entries that are `wanted`, newest first; `before` goes on from an earlier page's last id."""
+    query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
+    if wanted.login:
+        query = query.where(AuditEntry.login == wanted.login)
+    if wanted.action:
+        query = query.where(AuditEntry.action.startswith(wanted.action, autoescape=True))
+    if wanted.subject:
+        query = query.where(AuditEntry.subject.startswith(wanted.subject, autoescape=True))
+    if before is not None:
+        query = query.where(AuditEntry.id < before)
+    rows = await db.scalars(query)
+    return [Row(row.id, row.subject, Entry(row.at, row.login, row.action, row.before, row.after)) for row in rows]

@@ -1,0 +1,1 @@
+"""Broadcasts: a notice on its way to an audience."""

@@ -1,0 +1,86 @@
+"""The two people behind a broadcast, told in their chats: the approver what to decide, the author what was decided."""
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot import outbox
+from bot.i18n import Text, Voice, _
+from bot.messages import Button, Outgoing
+from bot.models import Broadcast, Contact, Notice, StaffChat, StaffMember
+from bot.services import authority, notices
+from bot.services.broadcasts.audience import Audience
+from bot.services.broadcasts.newsroom import Newsroom
+
+Letter = Callable[[Voice], Outgoing]
+
+
+async def ask_approval(
+    db: AsyncSession, broadcast: Broadcast, notice: Notice, *, newsroom: Newsroom, now: datetime
+) -> int:
+    """Show what was handed in to everybody else who may approve it; returns to how many chats."""
+
+    def letter(voice: Voice) -> Outgoing:
+        words = notices.letter(notice, voice, broadcast.id)
+        asked = _("To approve, as riders will read it:\n\n{words}", words=words.text)
+        yes = Button(voice.word(_("✓ Approve")), f"bcok.{broadcast.id}.{notice.version}")
+        no = Button(voice.word(_("↩ Return with a word")), f"bcno.{broadcast.id}")
+        return Outgoing(voice.word(asked), ((yes, no), (_progress(broadcast.id, voice),)), photo=words.photo)
+
+    counties = Audience.from_json(broadcast.audience).counties
+    return await tell_staff(
+        db,
+        lambda member: (
+            member.id != broadcast.author_id
+            and authority.may(member, "notice.approve")
+            and authority.is_within(member, counties)
+        ),
+        letter,
+        key=f"approve:{broadcast.id}:{notice.version}:{secrets.token_hex(4)}",
+        newsroom=newsroom,
+        now=now,
+    )
+
+
+async def tell_author(db: AsyncSession, broadcast: Broadcast, said: Text, *, newsroom: Newsroom, now: datetime) -> int:
+    """Tell whoever wrote it; returns to how many chats."""
+    return await tell_staff(
+        db,
+        lambda member: member.id == broadcast.author_id,
+        lambda voice: Outgoing(voice.word(said), ((_progress(broadcast.id, voice),),)),
+        key=f"author:{broadcast.id}:{secrets.token_hex(4)}",
+        newsroom=newsroom,
+        now=now,
+    )
+
+
+async def tell_staff(
+    db: AsyncSession,
+    concerns: Callable[[authority.Member], bool],
+    letter: Letter,
+    *,
+    key: str,
+    newsroom: Newsroom,
+    now: datetime,
+) -> int:
+    """Queue a letter for the chat of every member whom it `concerns`; returns for how many. `key` makes it one each."""
+    chats = (
+        select(Contact.id, Contact.channel, Contact.locale, StaffMember)
+        .join(StaffChat, StaffChat.contact_id == Contact.id)
+        .join(StaffMember, StaffMember.id == StaffChat.staff_id)
+        .where(Contact.stopped_at.is_(None), StaffMember.disabled_at.is_(None))
+    )
+    told = 0
+    for contact_id, channel, locale, row in await db.execute(chats):
+        if concerns(authority.Member(row.id, row.login, row.role, tuple(row.counties))):
+            message = letter(newsroom.voice(locale))
+            outbox.put(db, contact_id, channel, message, lane="personal", key=f"{key}:{contact_id}", at=now)
+            told += 1
+    return told
+
+
+def _progress(broadcast_id: int, voice: Voice) -> Button:
+    return Button(voice.word(_("📊 How it stands")), f"bc.{broadcast_id}")

@@ -1,0 +1,144 @@
+"""What a channel remembers of messages and their answers, for all processes: one row a message, and not for long."""
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import and_, bindparam, case, delete, exists, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.database import Database, Prepared, Write, together
+from bot.models import Contact, Exchange
+from bot.services.windows import Grant, opening
+
+# How long a message without an answer keeps its person busy.
+BUSY = timedelta(minutes=2)
+# Nobody asks for the rest of an older answer; what nobody was told waits for its person as long as a notice does.
+TOLD_LIVES = timedelta(days=1)
+OWED_LIVES = timedelta(days=30)
+
+B = TypeVar("B")
+
+
+class Exchanges(Generic[B]):
+    """The messages of one channel.
+
+    `begun` makes what the channel wants to know of one that it begins. `grants` are the reply windows that
+    messages open, by their kind; a channel that pushes nothing has none.
+    """
+
+    def __init__(
+        self, database: Database, channel: str, begun: Callable[..., B], grants: Mapping[str, Grant] = {}
+    ) -> None:
+        self._database = database
+        self._channel = channel
+        self._begun = begun
+        self._grants = grants
+
+    async def begin(self, key: str, user: str, *, opens: str, now: datetime, until: datetime) -> B:
+        """A delivery of message `key` came `now`; whoever first begins it may work on it `until` then."""
+        person = {"channel": self._channel, "user": user}
+        opens = opens if opens in self._grants else ""
+        new = Write(_BEGIN, {"key": key, **person, "since": now, "until": until, "opens": opens})
+        async with self._database.turn() as db:
+            since, answer, told, is_mine = now, None, True, True
+            window = opening(self._grants, self._channel, user, opens, at=now, unless=key)
+            if not await together(db, [*window, new]):
+                is_mine = await _TAKE_OVER.first(db, key=key, now=now, until=until) is not None
+                row = await _LOOK.first(db, key=key)
+                # Between the two they may have asked to be forgotten: then it is begun like a new one.
+                since, answer, told = row or (now, None, True)
+            others = await _OTHERS.all(db, key=key, lately=now - BUSY, **person)
+        said = [(other, kept, was_told) for other, kept, was_told, _since in others if kept is not None]
+        return self._begun(
+            is_mine=is_mine,
+            since=since,
+            answer=answer,
+            told=told,
+            last=next((kept for _other, kept, was_told in reversed(said) if was_told), None),
+            owed={other: kept for other, kept, was_told in said if not was_told},
+            is_busy=len(said) < len(others),
+        )
+
+    async def keep(
+        self,
+        key: str,
+        user: str,
+        answer: bytes,
+        *,
+        told: bool,
+        also: Collection[str] = (),
+        shelf: Collection[str] = (),
+        now: datetime,
+    ) -> None:
+        """The answer to `key`; it tells those of the keys `also`, and what was on the `shelf` is part of it."""
+        values = {"key": key, "channel": self._channel, "user": user, "answer": answer, "told": told, "now": now}
+        async with self._database.turn() as db:
+            kept = await _KEEP.first(db, **values)
+            if kept and kept[0]:
+                # They were not known when the message came.
+                await together(db, opening(self._grants, self._channel, user, kept[0], at=kept[1]))
+                await _OPENED.all(db, key=key)
+            if also:
+                await db.execute(update(Exchange).where(Exchange.key.in_(also)).values(told=True))
+            if shelf:
+                await db.execute(delete(Exchange).where(Exchange.key.in_(shelf)))
+
+    async def forget(self, user: str) -> None:
+        """Drop every row of this person."""
+        async with self._database.turn() as db:
+            await db.execute(delete(Exchange).where(Exchange.channel == self._channel, Exchange.user == user))
+
+
+async def forget_old(db: AsyncSession, *, now: datetime) -> None:
+    """Drop what no platform repeats and nobody asks for any more."""
+    is_owed = and_(Exchange.answer.is_not(None), ~Exchange.told)
+    old = or_(and_(~is_owed, Exchange.since < now - TOLD_LIVES), Exchange.since < now - OWED_LIVES)
+    await db.execute(delete(Exchange).where(old).execution_options(synchronize_session=False))
+
+
+_TABLE: Any = Exchange.__table__
+_ROW = _TABLE.c
+_KEY = _ROW.key == bindparam("key")
+_PERSON = (_ROW.channel == bindparam("channel"), _ROW.user == bindparam("user"))
+_IS_SAID = _ROW.answer.is_not(None)
+
+
+def _begins() -> Any:
+    known = exists().where(Contact.channel == bindparam("channel"), Contact.user == bindparam("user"))
+    row = {name: bindparam(name, type_=_ROW[name].type) for name in ("key", "channel", "user", "since", "until")}
+    opens = case((known, ""), else_=bindparam("opens", type_=_ROW.opens.type))
+    put = insert(_TABLE).values(**row, opens=opens, told=True)
+    return put.on_conflict_do_nothing(index_elements=["key"]).returning(_ROW.id)
+
+
+def _keeps() -> Any:
+    row = {name: bindparam(name, type_=_ROW[name].type) for name in ("key", "channel", "user", "answer", "told")}
+    now = bindparam("now", type_=_ROW.since.type)
+    put = insert(_TABLE).values(**row, since=now, until=now, opens="")
+    new = {"answer": put.excluded.answer, "told": put.excluded.told}
+    return put.on_conflict_do_update(index_elements=["key"], set_=new).returning(_ROW.opens, _ROW.since)
+
+
+def _others() -> Any:
+    """The rest of what is known of a person: what is owed or in hand, and the newest answer that was told."""
+    others = (*_PERSON, _ROW.key != bindparam("key"))
+    newest = select(func.max(_ROW.id)).where(*others, _IS_SAID, _ROW.told).scalar_subquery()
+    is_owed = and_(_IS_SAID, ~_ROW.told)
+    is_busy = and_(~_IS_SAID, _ROW.since > bindparam("lately"))
+    found = select(_ROW.key, _ROW.answer, _ROW.told, _ROW.since).where(*others)
+    return found.where(or_(is_owed, is_busy, _ROW.id == newest)).order_by(_ROW.id)
+
+
+_BEGIN = Prepared(_begins())
+_TAKE_OVER = Prepared(
+    update(_TABLE)
+    .where(_KEY, ~_IS_SAID, _ROW.until <= bindparam("now"))
+    .values(until=bindparam("until"))
+    .returning(_ROW.id)
+)
+_LOOK = Prepared(select(_ROW.since, _ROW.answer, _ROW.told).where(_KEY))
+_OTHERS = Prepared(_others())
+_KEEP = Prepared(_keeps())
+_OPENED = Prepared(update(_TABLE).where(_KEY).values(opens=""))

@@ -1,0 +1,297 @@
+"""Notices in the console: written, shown as each channel shows them, handed in, approved, steered, reported."""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from multidict import MultiDictProxy
+
+from bot.i18n import LOCALES, Text, Voice, _
+from bot.messages import Outgoing, numbered
+from bot.services import authority, linking, notices, riders, weather
+from bot.services.broadcasts import composing, files, report, states, steering
+from bot.services.broadcasts.audience import Audience
+from bot.services.broadcasts.composing import Draft
+from bot.services.broadcasts.findings import LANGUAGES
+from bot.services.notices import NoticeButton, Words
+from bot.web.admin.gate import MEMBER, Pages, go, show
+from bot.web.console import CONSOLE
+from bot.web.site import SITE, locale_of
+
+pages = Pages()
+
+LISTED = 50
+LARGEST_PICTURE = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A notice as one channel shows it. `bytes` is the length of its text in UTF-8, `limit` that of the channel."""
+
+    channel: str
+    text: str
+    buttons: tuple[str, ...]
+    characters: int
+    bytes: int
+    limit: int
+
+
+@pages.get("/admin/notices", "notice.read")
+async def listed(request: web.Request) -> web.StreamResponse:
+    """The newest, those that wait for a decision first."""
+    site, member = request.app[SITE], request[MEMBER]
+    async with site.database.reading() as db:
+        found = await report.listed(db, limit=LISTED)
+    mine = [one for one in found if authority.is_within(member, one.counties)]
+    waiting = [one for one in mine if one.state == "in_review"]
+    values = {"waiting": waiting, "found": mine, "states": states.STATES}
+    return show(request, "admin/notices.html", values | {"local": site.voice(locale_of(request)).time})
+
+
+@pages.get("/admin/notices/new", "notice.write")
+async def new(request: web.Request) -> web.StreamResponse:
+    return _form(request, {}, 0)
+
+
+@pages.post("/admin/notices/new", "notice.write")
+async def compose(request: web.Request) -> web.StreamResponse:
+    site, form = request.app[SITE], await request.post()
+    draft = await _draft(request, form)
+    async with site.database.writing() as db:
+        broadcast_id = await composing.compose(db, request[MEMBER], draft, now=site.now())
+    raise go(f"/admin/notices/{broadcast_id}", done="saved")
+
+
+@pages.get("/admin/notices/{id:[0-9]{1,15}}", "notice.read")
+async def one(request: web.Request) -> web.StreamResponse:
+    """Everything about one: as riders will read it, whom it reaches, what is wrong with it, how it stands."""
+    site, console, member = request.app[SITE], request.app[CONSOLE], request[MEMBER]
+    broadcast_id, now = _id(request), site.now()
+    async with site.database.reading() as db:
+        broadcast, notice = await states.allowed(db, member, "notice.read", broadcast_id)
+        found = await composing.findings(db, broadcast_id, newsroom=console.newsroom, now=now)
+        reaches = await composing.forecast(db, broadcast_id, newsroom=console.newsroom, now=now)
+        told = await report.report(db, broadcast_id)
+        warning = await weather.of_broadcast(db, broadcast_id)
+    voice = site.voice(locale_of(request))
+    letter = notices.letter(notice, voice, broadcast_id) if notice.texts.get("zh_CN") else Outgoing("")
+    values = {
+        "broadcast": broadcast,
+        "notice": notice,
+        "found": found,
+        "reaches": reaches,
+        "told": told,
+        "warning": warning,
+        "shown": _shown(letter, console.newsroom.reach.limits),
+        "photo": letter.photo,
+        "states": states.STATES,
+        "category": notices.CATEGORIES[notice.category],
+        "urgency": notices.URGENCIES[notice.urgency],
+        "audience": _audience_words(Audience.from_json(broadcast.audience), site.city.counties, voice),
+        "time": voice.time,
+    }
+    return show(request, "admin/notice.html", values)
+
+
+@pages.get("/admin/notices/{id:[0-9]{1,15}}/edit", "notice.write")
+async def edit(request: web.Request) -> web.StreamResponse:
+    site = request.app[SITE]
+    async with site.database.reading() as db:
+        broadcast, notice = await states.allowed(db, request[MEMBER], "notice.write", _id(request))
+    audience = Audience.from_json(broadcast.audience)
+    kept: dict[str, Any] = {
+        "category": notice.category,
+        "urgency": notice.urgency,
+        "source": notice.source,
+        "late": notice.late,
+        "vehicles": audience.vehicles,
+        "counties": audience.counties,
+        "booked": audience.booked,
+        "starts_at": _typed(broadcast.starts_at, site.city.zone),
+        "valid_until": _typed(notice.valid_until, site.city.zone),
+    }
+    for locale, words in notice.texts.items():
+        kept |= {f"title_{locale}": words["title"], f"body_{locale}": words["body"]}
+    for n, button in enumerate(notice.buttons):
+        kept |= {f"kind_{n}": button["kind"], f"target_{n}": button["target"], f"label_{n}": button["label"]}
+    return _form(request, kept, _id(request))
+
+
+@pages.post("/admin/notices/{id:[0-9]{1,15}}/edit", "notice.write")
+async def change(request: web.Request) -> web.StreamResponse:
+    site, form = request.app[SITE], await request.post()
+    draft = await _draft(request, form)
+    async with site.database.writing() as db:
+        await composing.edit(db, request[MEMBER], _id(request), draft, now=site.now())
+    raise go(f"/admin/notices/{_id(request)}", done="saved")
+
+
+@pages.post("/admin/notices/{id:[0-9]{1,15}}/preview", "notice.read")
+async def preview(request: web.Request) -> web.StreamResponse:
+    """Send it to the member's own chat."""
+    site, console, member = request.app[SITE], request.app[CONSOLE], request[MEMBER]
+    async with site.database.writing() as db:
+        contact_id = await linking.chat_of(db, member.id)
+        await composing.preview(
+            db, member, _id(request), contact_id=contact_id, newsroom=console.newsroom, now=site.now()
+        )
+    raise go(f"/admin/notices/{_id(request)}", done="sent")
+
+
+@pages.post("/admin/notices/{id:[0-9]{1,15}}/submit", "notice.write")
+async def submit(request: web.Request) -> web.StreamResponse:
+    site, console = request.app[SITE], request.app[CONSOLE]
+    async with site.database.writing() as db:
+        await composing.submit(db, request[MEMBER], _id(request), newsroom=console.newsroom, now=site.now())
+    raise go(f"/admin/notices/{_id(request)}", done="sent")
+
+
+@pages.post("/admin/notices/{id:[0-9]{1,15}}/approve", "notice.approve")
+async def approve(request: web.Request) -> web.StreamResponse:
+    """Let it go, with the hours of a weather warning that it was prepared for."""
+    site, console, member = request.app[SITE], request.app[CONSOLE], request[MEMBER]
+    version = str((await request.post()).get("version", ""))
+    async with site.database.writing() as db:
+        warning = await weather.of_broadcast(db, _id(request))
+        if warning is None:
+            await composing.approve(
+                db,
+                member,
+                _id(request),
+                newsroom=console.newsroom,
+                now=site.now(),
+                version=int(version) if version.isdecimal() else 0,
+            )
+        else:
+            await weather.approve(
+                db, member, warning, newsroom=console.newsroom, database=site.database, now=site.now()
+            )
+    raise go(f"/admin/notices/{_id(request)}", done="started")
+
+
+@pages.post("/admin/notices/{id:[0-9]{1,15}}/return", "notice.approve")
+async def send_back(request: web.Request) -> web.StreamResponse:
+    site, console = request.app[SITE], request.app[CONSOLE]
+    comment = str((await request.post()).get("comment", ""))
+    async with site.database.writing() as db:
+        await composing.send_back(db, request[MEMBER], _id(request), comment, newsroom=console.newsroom, now=site.now())
+    raise go(f"/admin/notices/{_id(request)}", done="sent")
+
+
+@pages.post("/admin/notices/{id:[0-9]{1,15}}/steer", "notice.steer")
+async def steer(request: web.Request) -> web.StreamResponse:
+    """Pause, go on, cancel, withdraw, try again."""
+    site, console, member = request.app[SITE], request.app[CONSOLE], request[MEMBER]
+    form, now, broadcast_id = await request.post(), site.now(), _id(request)
+    async with site.database.writing() as db:
+        match str(form.get("do", "")):
+            case "pause":
+                await steering.pause(db, member, broadcast_id, member.login, now=now)
+            case "resume":
+                await steering.resume(db, member, broadcast_id, now=now)
+            case "cancel":
+                await steering.cancel(db, member, broadcast_id, now=now)
+            case "retry":
+                await steering.retry_failed(db, member, broadcast_id, now=now)
+            case "withdraw":
+                why = str(form.get("why", ""))
+                await steering.withdraw(db, member, broadcast_id, why=why, newsroom=console.newsroom, now=now)
+            case _:
+                raise web.HTTPBadRequest
+    raise go(f"/admin/notices/{broadcast_id}", done="saved")
+
+
+@pages.get("/admin/notices/{id:[0-9]{1,15}}/report.csv", "figures.export")
+async def as_csv(request: web.Request) -> web.StreamResponse:
+    """The report as a table, without anybody's name."""
+    async with request.app[SITE].database.reading() as db:
+        await states.allowed(db, request[MEMBER], "notice.read", _id(request))
+        told = (await report.report(db, _id(request))).as_json()
+    lines = io.StringIO()
+    writer = csv.writer(lines)
+    writer.writerow(("figure", "count"))
+    writer.writerows((name, value) for name, value in told.items() if isinstance(value, int))
+    writer.writerows((f"failed: {why}"[:200], count) for why, count in told["failures"].items())
+    headers = {"Content-Disposition": f'attachment; filename="notice-{_id(request)}.csv"'}
+    return web.Response(body=lines.getvalue().encode("utf-8-sig"), content_type="text/csv", headers=headers)
+
+
+def _form(request: web.Request, kept: Mapping[str, Any], broadcast_id: int) -> web.Response:
+    site = request.app[SITE]
+    locale = locale_of(request)
+    values = {
+        "kept": kept,
+        "id": broadcast_id,
+        "locales": LOCALES,
+        "languages": LANGUAGES,
+        "categories": notices.CATEGORIES,
+        "urgencies": notices.URGENCIES,
+        "lates": notices.LATE,
+        "kinds": notices.BUTTONS,
+        "vehicles": riders.VEHICLE_NAMES,
+        "counties": {county.code: county.called(locale) for county in site.city.counties.values()},
+        "policies": sorted(request.app[CONSOLE].newsroom.pages),
+        "most": notices.MOST_BUTTONS,
+    }
+    return show(request, "admin/notice_form.html", values)
+
+
+async def _draft(request: web.Request, form: "MultiDictProxy[Any]") -> Draft:
+    """What the form says; raises BadNotice, BadPicture."""
+
+    def said(name: str) -> str:
+        return str(form.get(name, ""))[:5_000]
+
+    zone = request.app[SITE].city.zone
+    numbers = range(notices.MOST_BUTTONS)
+    buttons = [NoticeButton(said(f"kind_{n}"), said(f"target_{n}"), said(f"label_{n}")) for n in numbers]
+    upload = form.get("picture")
+    picture = None
+    if isinstance(upload, web.FileField):
+        picture = await notices.picture(upload.file.read(LARGEST_PICTURE))
+    return Draft(
+        said("category"),
+        {locale: Words(said(f"title_{locale}"), said(f"body_{locale}")) for locale in LOCALES},
+        Audience(
+            vehicles=tuple(map(str, form.getall("vehicles", []))),
+            counties=tuple(map(str, form.getall("counties", []))),
+            booked=said("booked").strip(),
+        ),
+        urgency=said("urgency"),
+        buttons=[button for button in buttons if button.kind],
+        picture=picture,
+        source=said("source"),
+        valid_until=files.moment(said("valid_until"), zone) if said("valid_until") else None,
+        late=said("late") or "skip",
+        starts_at=files.moment(said("starts_at"), zone) if said("starts_at") else None,
+    )
+
+
+def _shown(letter: Outgoing, limits: Mapping[str, int]) -> list[Shown]:
+    """The letter in every channel that is in use; numbers stand before choices where a channel has no buttons."""
+    labels = tuple(button.label for row in letter.buttons for button in row)
+    plain = numbered(letter)[0].text
+    found = []
+    for channel, limit in sorted(limits.items()):
+        text = letter.text if limit > 3_000 else plain
+        found.append(Shown(channel, text, labels, len(text), len(text.encode()), limit))
+    return found
+
+
+def _audience_words(audience: Audience, counties: Mapping[str, Any], voice: Voice) -> str:
+    everybody: Text = _("Everybody")
+    parts = [voice.word(riders.VEHICLE_NAMES[one]) for one in audience.vehicles if one in riders.VEHICLE_NAMES]
+    parts += [counties[code].called(voice.locale) for code in audience.counties if code in counties]
+    parts += [part for part in (audience.booked, audience.topic) if part]
+    return " · ".join(parts) or voice.word(everybody)
+
+
+def _typed(at: Any, zone: Any) -> str:
+    return at.astimezone(zone).strftime("%Y-%m-%dT%H:%M") if at else ""
+
+
+def _id(request: web.Request) -> int:
+    return int(request.match_info["id"])

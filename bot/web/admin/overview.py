@@ -1,0 +1,59 @@
+"""The first page: what needs a person now, then today's figures."""
+
+from aiohttp import web
+
+from bot.i18n import Text, _
+from bot.services import figures, help_calls
+from bot.web.admin.gate import MEMBER, Pages, go, show
+from bot.web.console import CONSOLE
+from bot.web.site import SITE, locale_of
+
+pages = Pages()
+
+# What may need a person: the field of the figures, its words, the page that shows it.
+NEEDS: tuple[tuple[str, Text, str], ...] = (
+    ("to_approve", _("Notices waiting for approval"), "/admin/notices"),
+    ("pending_bookings", _("Bookings to approve"), ""),
+    ("failing", _("Messages that failed since yesterday"), "/admin/health"),
+    ("homeless_sessions", _("Sessions tomorrow without a place"), ""),
+    ("doubtful_places", _("Places that riders doubt"), "/admin/places?doubtful=1"),
+    ("unverified_places", _("Places unverified for 90 days"), "/admin/places?unverified=1"),
+)
+TODAY: tuple[tuple[str, Text], ...] = (
+    ("riders", _("Riders in all")),
+    ("new_riders", _("New today")),
+    ("searches", _("Searches today")),
+    ("unmet", _("Of them in vain")),
+    ("booked", _("Booked today")),
+    ("sent", _("Messages sent today")),
+)
+
+
+@pages.get("/admin/", "own.account")
+async def overview(request: web.Request) -> web.StreamResponse:
+    """Everybody's first page; each sees of it what they look after."""
+    site, console, member = request.app[SITE], request.app[CONSOLE], request[MEMBER]
+    now, zone = site.now(), site.city.zone
+    counties = member.counties if member.role == "county" else ()
+    async with site.database.reading() as db:
+        wanted = await figures.needs(db, now=now, zone=zone, counties=counties)
+        so_far = await figures.today(db, now=now, zone=zone)
+        calls = await help_calls.open_calls(db, desk=console.desk, counties=counties)
+    ready = await console.ready()
+    values = {
+        "needs": [(words, getattr(wanted, name), link) for name, words, link in NEEDS if getattr(wanted, name)],
+        "today": [(words, getattr(so_far, name)) for name, words in TODAY],
+        "calls": calls,
+        "silent": [name for name, sign in ready["loops"].items() if not sign["ok"]],
+        "time": site.voice(locale_of(request)).time,
+    }
+    return show(request, "admin/overview.html", values)
+
+
+@pages.post("/admin/help/{id:[0-9]{1,15}}", "help.answer")
+async def take_call(request: web.Request) -> web.StreamResponse:
+    """Take a call for help: nobody else is asked."""
+    site = request.app[SITE]
+    async with site.database.writing() as db:
+        await help_calls.handle(db, request[MEMBER].id, call_id=int(request.match_info["id"]), now=site.now())
+    raise go("/admin/", done="saved")

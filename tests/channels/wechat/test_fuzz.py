@@ -1,0 +1,105 @@
+"""Whatever is posted: refused or answered, never a failure, and nothing logged."""
+
+import asyncio
+import base64
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from bot.channels.wechat.crypto import AesKey
+from tests.channels.wechat.conftest import World
+from tests.channels.wechat.phone import AES_KEY, TOKEN, Phone, signature_of
+from tests.channels.wechat.test_decode import NAMES, payload
+
+bodies = st.binary(max_size=300) | st.sampled_from(NAMES).map(payload)
+# A payload with one piece cut out or put in, which is where parsers break.
+mangled = st.builds(
+    lambda body, at, length, piece: body[:at] + piece + body[at + length :],
+    st.sampled_from(NAMES).map(payload),
+    st.integers(0, 600),
+    st.integers(0, 40),
+    st.binary(max_size=12) | st.sampled_from([b"]]>", b"<![CDATA[", b"<!DOCTYPE x>", b"&#0;", b"&lt;", b"<xml>"]),
+)
+
+
+def in_a_world(mode: str, test: Callable[[World, Phone], Awaitable[None]]) -> None:
+    async def run() -> None:
+        world = World(mode)
+        with capture_logs() as logs:
+            try:
+                await test(world, (await world.starts()).phone)
+            finally:
+                await world.stops()
+        assert logs == []
+
+    asyncio.run(run())
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(bodies | mangled, max_size=8))
+def test_plain_bodies(sent: list[bytes]) -> None:
+    async def deliver(world: World, phone: Phone) -> None:
+        for body in (*sent, *sent):
+            assert (await phone.posts(body, phone.signed())).status in (200, 400)
+        assert len(world.mind.heard) == len({heard.key for heard in world.mind.heard})
+
+    in_a_world("plain", deliver)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(bodies | mangled, st.sampled_from(["sealed", "raw", "cut", "noise"])), max_size=8))
+def test_encrypted_bodies(sent: list[tuple[bytes, str]]) -> None:
+    async def deliver(world: World, phone: Phone) -> None:
+        for body, how in sent:
+            posted, query = _sealed(phone, body, how)
+            assert (await phone.posts(posted, query)).status in (200, 400, 403)
+
+    in_a_world("aes", deliver)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from(["plain", "aes"]),
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["signature", "timestamp", "nonce", "encrypt_type", "msg_signature", "echostr"]),
+            st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+        ),
+        max_size=5,
+    ),
+)
+def test_any_query(mode: str, queries: list[dict[str, str]]) -> None:
+    async def deliver(world: World, phone: Phone) -> None:
+        for query in queries:
+            body, good = phone.sealed(phone.text("附近"))
+            good |= query
+            assert (await phone.posts(body, good)).status in (200, 403)
+            assert (await phone.verifies("1", **query)).status in (200, 400, 403)
+
+    in_a_world(mode, deliver)
+
+
+def _sealed(phone: Phone, body: bytes, how: str) -> tuple[bytes, dict[str, str]]:
+    """`body` encrypted and signed as WeChat does it, or something that only looks so."""
+    query = phone.signed() | {"encrypt_type": "aes"}
+    match how:
+        case "raw":
+            encrypted = body.decode(errors="ignore").replace("<", "").replace("&", "")
+        case "noise":
+            encrypted = base64.b64encode(body).decode()
+        case _:
+            encrypted = AesKey(AES_KEY, phone.app_id).encrypt(body)
+            encrypted = encrypted[:-24] if how == "cut" else encrypted
+    query["msg_signature"] = signature_of(TOKEN, query["timestamp"], query["nonce"], encrypted)
+    return f"<xml><Encrypt><![CDATA[{encrypted}]]></Encrypt></xml>".encode(), query
+
+
+@pytest.fixture(autouse=True)
+def nothing_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    caplog.set_level(logging.WARNING)
+    yield
+    assert caplog.records == []

@@ -1,0 +1,118 @@
+"""Staff write, approve and steer notices from their chats, and press weather levels."""
+
+from bot.services import linking, staff, weather
+from tests.chat import CITY, DESK, RiderInTest, World
+from tests.handlers.test_notices import agrees
+
+
+async def joins(world: World, login: str, role: str, counties: tuple[str, ...] = ()) -> RiderInTest:
+    """A member of the staff who linked their chat."""
+    async with world.database.writing() as db:
+        await staff.add(db, login, role, counties=counties, password_hash="x", now=world.now)
+        code = await linking.issue_for_staff(db, login, now=world.now, desk=DESK)
+    member = world.rider(login)
+    await member.says(f"/staff {code}")
+    member.sees("linked")
+    return member
+
+
+async def writes(author: RiderInTest, title: str = "明天有雪") -> None:
+    await author.says("/broadcast")
+    await author.taps("New notice")
+    for choice in ("Everybody", "The whole city", "Winter safety", "Important"):
+        await author.taps(choice)
+    await author.says(title)
+    await author.says("慢行，轻刹，早收工。")
+
+
+async def test_a_notice_by_two_people_reaches_the_rider(world: World, rider: RiderInTest) -> None:
+    author = await joins(world, "li", "editor")
+    approver = await joins(world, "wang", "approver")
+    await agrees(rider)
+    await writes(author)
+    await author.taps("Once approved")
+    author.sees("明天有雪", "Now: 1")
+    await author.taps("Hand in")
+    author.sees("Handed in")
+    await author.presses("bcok.1.1")
+    author.sees("from an earlier list")
+    rider.catches_up()
+    approver.looks_at_the_phone()
+    approver.sees("To approve", "明天有雪")
+    await approver.taps("Approve")
+    approver.sees("Approved")
+    author.sees("Approved by wang")
+    await world.passes(seconds=1)
+    rider.sees("明天有雪", "轻刹")
+    await approver.taps("How it stands")
+    approver.sees("Sent 1")
+    await author.says("群发")
+    await author.taps("明天有雪")
+    await author.taps("Withdraw it")
+    await author.says("预报变了")
+    author.sees("Withdrawn")
+    await world.passes(seconds=1)
+    rider.sees("预报变了")
+
+
+async def test_a_notice_is_returned_with_a_word_and_written_anew(world: World) -> None:
+    author = await joins(world, "li", "editor")
+    approver = await joins(world, "wang", "approver")
+    await agrees(world.rider("mei"))
+    await writes(author)
+    await author.says("gibberish")
+    author.sees("When is that?")
+    await author.says("周五 7:30")
+    await author.taps("Hand in")
+    approver.looks_at_the_phone()
+    await approver.taps("Return with a word")
+    await approver.says("请写明哪条路")
+    approver.sees("Returned")
+    author.sees("请写明哪条路")
+
+
+async def test_a_rider_never_learns_that_there_is_such_a_thing(world: World, rider: RiderInTest) -> None:
+    for words in ("/broadcast", "群发", "天气预警"):
+        await rider.says(words)
+        rider.sees("I did not get that")
+    for token in ("bc.1", "bcok.1.1", "bcdo.1.cancel", "wxok.1", "wx", "bcnew", "helpdone.1"):
+        await rider.presses(token)
+        rider.sees("from an earlier list")
+
+
+async def test_one_approval_tells_riders_and_keeps_places_open_longer(world: World, rider: RiderInTest) -> None:
+    author = await joins(world, "li", "operator")
+    approver = await joins(world, "wang", "approver")
+    await agrees(rider)
+    await author.says("天气预警")
+    for choice in ("Snow", "Red", "24 hours", "The whole city"):
+        await author.taps(choice)
+    author.sees("Proposed: Snow, Red")
+    rider.catches_up()
+    approver.looks_at_the_phone()
+    await approver.taps("Approve both")
+    approver.sees("In force: Snow, Red")
+    await world.passes(seconds=1)
+    rider.sees("Snow: red warning", "rest at the nearest station")
+    async with world.database.writing() as db:
+        [warning] = await weather.current(db, now=world.now)
+        assert warning.state == "in_force"
+    await world.passes(hours=25)
+    async with world.database.writing() as db:
+        await weather.sweep(db, database=world.database, now=world.now)
+        assert await weather.current(db, now=world.now) == []
+    # The words were reviewed by two: the next time one person will do.
+    await approver.says("/weather")
+    for choice in ("Snow", "Red", "6 hours", "The whole city"):
+        await approver.taps(choice)
+    await approver.taps("Approve both")
+    approver.sees("In force")
+
+
+def test_every_kind_of_weather_has_words_that_fit_on_a_screen() -> None:
+    words = weather.prepared(CITY.folder)
+    for kind in weather.KINDS:
+        for level in weather.LEVELS:
+            for locale, text in words.texts(kind, level).items():
+                assert 0 < len(text["title"]) <= 40
+                assert len(text["body"]) <= (160 if locale.startswith("zh") else 400), (kind, locale)

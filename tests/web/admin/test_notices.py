@@ -1,0 +1,108 @@
+"""A notice by two people, weather levels and seasons, from the console."""
+
+from sqlalchemy import select
+
+from bot.models import Broadcast, Contact, NoticeWish, Outbound, Rider, Schedule, StaffChat, StaffMember, WeatherWarning
+from tests.web.admin.conftest import Desk
+
+FORM = {
+    "category": "winter_safety",
+    "urgency": "important",
+    "late": "skip",
+    "title_zh_CN": "明天有雪",
+    "body_zh_CN": "慢行，轻刹。",
+    "source": "气象台",
+}
+
+
+async def rider(desk: Desk, *, staff: str = "") -> int:
+    """Somebody who agreed to notices; `staff` links the chat to that login. Returns the contact."""
+    async with desk.database.writing() as db:
+        person = Rider(created_at=desk.now)
+        db.add(person)
+        await db.flush()
+        contact = Contact(person.id, channel="buttons", user=f"u{person.id}", locale="en", created_at=desk.now)
+        db.add(contact)
+        db.add(NoticeWish(person.id, agreed_at=desk.now))
+        await db.flush()
+        if staff:
+            staff_id = await db.scalar(select(StaffMember.id).where(StaffMember.login == staff))
+            db.add(StaffChat(contact.id, staff_id=staff_id or 0, linked_at=desk.now))
+        return contact.id
+
+
+async def test_written_by_one_and_approved_by_another(desk: Desk) -> None:
+    await rider(desk)
+    await rider(desk, staff="editor")
+    editor, approver = desk.as_role("editor"), desk.as_role("approver")
+    assert "The newest" not in await editor.reads("/admin/notices")
+    made = await editor.post("/admin/notices/new", FORM | {"vehicles": [], "kind_0": "received"})
+    assert made.status == 303
+    here = made.headers["Location"].partition("?")[0]
+    page = await editor.reads(here)
+    for part in ("明天有雪", "a draft", "buttons: 2 now", "bytes; at most 4096"):
+        assert part in page, part
+    assert (await editor.post(f"{here}/preview")).status == 303
+    assert (await editor.post(f"{here}/submit")).status == 303
+    assert (await editor.post(f"{here}/approve")).status == 403
+    assert "Waiting for approval" in await approver.reads("/admin/notices")
+    assert (await approver.post(f"{here}/return", {"comment": "哪条路？"})).status == 303
+    assert "哪条路？" in await editor.reads(here)
+    edited = await editor.post(f"{here}/edit", FORM | {"body_zh_CN": "209国道慢行，轻刹。"})
+    assert edited.status == 303
+    assert "209国道" in await editor.reads(f"{here}/edit")
+    await editor.post(f"{here}/submit")
+    assert (await approver.post(f"{here}/approve", {"version": "1"})).status == 422
+    assert (await approver.post(f"{here}/approve", {"version": "2"})).status == 303
+    async with desk.database.reading() as db:
+        assert await db.scalar(select(Broadcast.state)) == "approved"
+        assert "preview:1" in str(list(await db.scalars(select(Outbound.key))))
+    assert (await editor.post(f"{here}/steer", {"do": "cancel"})).status == 303
+    assert (await editor.post(f"{here}/steer", {"do": "dance"})).status == 400
+    report = await (await desk.as_role("approver").get(f"{here}/report.csv")).text()
+    assert "sent,0" in report
+
+
+async def test_what_is_wrong_is_said_and_nothing_runs_in_the_page(desk: Desk) -> None:
+    editor = desk.as_role("editor")
+    nasty = "<script>alert(1)</script>"
+    made = await editor.post(
+        "/admin/notices/new", FORM | {"title_zh_CN": nasty, "target_0": "javascript:x", "kind_0": "link"}
+    )
+    here = made.headers["Location"].partition("?")[0]
+    page = await editor.reads(here)
+    assert nasty not in page
+    assert "A button leads nowhere" in page
+    assert (await editor.post(f"{here}/submit")).status == 422
+    too_long = await editor.post("/admin/notices/new", FORM | {"title_zh_CN": "长" * 61})
+    assert too_long.status == 422
+    county = desk.as_role("county")
+    assert (await county.get(here)).status == 403
+    assert (await county.post("/admin/notices/new", FORM)).status == 403
+    assert (await county.post("/admin/notices/new", FORM | {"counties": ["140802"]})).status == 303
+
+
+async def test_a_weather_level_and_a_season_by_a_click(desk: Desk) -> None:
+    operator, approver = desk.as_role("operator"), desk.as_role("approver")
+    await rider(desk)
+    level = {"kind": "snow", "level": "red", "hours": "24"}
+    assert (await operator.post("/admin/weather", level)).status == 303
+    assert "Proposed: Snow, Red" in await operator.reads("/admin/weather")
+    assert (await operator.post("/admin/weather/1/approve")).status == 403
+    assert (await approver.post("/admin/weather/1/approve")).status == 303
+    async with desk.database.reading() as db:
+        assert await db.scalar(select(WeatherWarning.state)) == "in_force"
+        assert await db.scalar(select(Broadcast.state)) == "approved"
+    assert (await approver.post("/admin/weather/1/end")).status == 303
+    assert (await operator.post("/admin/weather", level | {"hours": "x"})).status == 422
+
+    assert "winter: off" in await approver.reads("/admin/schedules")
+    on = await approver.post("/admin/seasons/winter/on")
+    assert "Season winter is on" in await on.text()
+    page = await approver.reads("/admin/schedules")
+    assert "winter: on" in page
+    async with desk.database.reading() as db:
+        first = await db.scalar(select(Schedule.id).order_by(Schedule.id))
+    assert (await approver.post(f"/admin/schedules/{first}/pause")).status == 303
+    assert (await approver.post("/admin/seasons/winter/off")).status == 303
+    assert "Review by" in await approver.reads("/admin/policies")
