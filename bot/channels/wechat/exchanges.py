@@ -31,7 +31,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.channels import Absent, Hear, Undelivered
+from bot.channels import Absent, Hear, Undelivered, Unheard
 from bot.channels.wechat import encode
 from bot.channels.wechat.decode import CHANNEL, Letter
 from bot.channels.wechat.encode import Words
@@ -206,6 +206,8 @@ class Exchanges:
             await self._find(exchange, hear, earlier)
         except Elsewhere:
             pass
+        except Unheard:
+            exchange.has_failed = True
         except Exception as error:  # noqa: BLE001 (the edge: the next delivery tries again)
             exchange.has_failed = True
             name, trace = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
