@@ -10,6 +10,7 @@ PARTS = {
     "broadcast": ("bench.broadcast.__main__", "Notices a second, and preparing them for a million"),
     "wechat": ("bench.wechat.__main__", "WeChat callbacks a second of one core, against wechatpy"),
     "bookings": ("bench.bookings", "Bookings a second through the engine, beside the same rows in plain SQL"),
+    "console": ("bench.console", "Pages of the staff console in a large city"),
     "startup": ("bench.startup", "Start to first answer, and memory"),
 }
 
