@@ -8,7 +8,7 @@ PARTS = {
     "webhook": ("bench.webhook.__main__", "Location webhooks a second on one core, against other bots"),
     "nearest": ("bench.nearest", "Nearest search over 1,000 to 1,000,000 places"),
     "broadcast": ("bench.broadcast.__main__", "Notices a second, and preparing them for a million"),
-    "wechat": ("bench.wechat.__main__", "WeChat callbacks a second of one core, against wechatpy"),
+    "wechat": ("bench.wechat.__main__", "WeChat callbacks a second of one core, against wechatpy, and a rush"),
     "bookings": ("bench.bookings", "Bookings a second through the engine, beside the same rows in plain SQL"),
     "console": ("bench.console", "Pages of the staff console in a large city"),
     "startup": ("bench.startup", "Start to first answer, and memory"),

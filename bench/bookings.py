@@ -200,7 +200,8 @@ async def _conversations(database: Database) -> Callable[[str], Awaitable[None]]
     desk = Desk(Seals("a secret for measuring"), city.zone, demo=True, public_url="https://nuanxin.example")
     courier = Courier(database, channels, lambda: NOW, zone=city.zone)
     newsroom = Newsroom(Reach(), city.zone)
-    resources = resources_of(city, directory, desk.seals, database, Tally(), desk, newsroom)
+    tally = Tally(desk.seals.key("looked in vain"))
+    resources = resources_of(city, directory, desk.seals, database, tally, desk, newsroom)
     engine = Engine(database, features(), lambda: NOW, city.zone, resources, courier.deliver)
 
     async def hears(user: str, n: int, *, text: str = "", pressed: str = "") -> None:

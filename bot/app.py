@@ -14,39 +14,36 @@ import structlog
 from aiohttp import web
 
 from bot import i18n, loops, outbox, signals
-from bot.channels import Answer, Channel, Hear, Listener, Polyglot, Presence, Unheard
+from bot.channels import Answer, Channel, Hear, Linked, Listener, Photographer, Polyglot, Presence, Unheard
 from bot.channels.web import WebChannel
 from bot.channels.wechat import PATH as CALLBACK_PATH
 from bot.channels.wechat import PassiveWeChatChannel
 from bot.clock import Clock, monotonic
 from bot.conversation import Router
-from bot.conversation.engine import Engine, forget_old
+from bot.conversation.engine import Engine
 from bot.database import DATABASE_TROUBLE, Database, is_migrated
 from bot.delivery import Courier
+from bot.delivery.mass import MassCourier
 from bot.handlers import HANDLERS
-from bot.handlers.commands import COMMANDS
-from bot.i18n import LOCALES
 from bot.loops import Loops
 from bot.messages import Address, Incoming
 from bot.metrics import Metrics
 from bot.official_account import OfficialAccount, official_account
 from bot.outbox import LANES
-from bot.pacing import OwnSteps, Pacer, SharedSteps, Steps
-from bot.schedule import Jobs, Ticker
+from bot.pacing import Pacer
 from bot.seals import BrokenSeal, Seals
-from bot.services import duties, exchanges, holidays, places, riders, weather, windows
-from bot.services.broadcasts import jobs as broadcast_jobs
-from bot.services.broadcasts import resolving
+from bot.services import holidays, photographs, places, riders, weather
 from bot.services.broadcasts.audience import Reach
 from bot.services.broadcasts.newsroom import Newsroom
 from bot.services.city import City, load_city
 from bot.services.desk import Desk
 from bot.services.directory import Directory
 from bot.services.policies import Policies, load_policies
-from bot.services.schedules import tick
 from bot.services.tallies import Tally
 from bot.services.tokens import Tokens
 from bot.settings import Settings
+from bot.telegram_bot import telegram_channel, telegram_pacer
+from bot.upkeep import Upkeep
 from bot.web import api, health, pages, passes, sign_in
 from bot.web.console import Console
 from bot.web.proxies import client_address
@@ -55,14 +52,10 @@ from bot.web.site import Map, Site
 
 log = structlog.get_logger(__name__)
 
-HOURLY = 3600.0
 # A hundred turns in hand are some thousand objects in use: looking through them for garbage every 700 finds none.
 NEW_OBJECTS = 10_000
-# A seat is stuck no longer than its hold and this.
-SWEEP_EVERY = 15.0
-EXPIRE_EVERY = 60.0
-# How often somebody looks whether a scheduled notice is due.
-TICK_EVERY = 2.0
+# How often somebody looks whether many are to be written to at once.
+MASS_EVERY = 5.0
 
 
 def features() -> Router:
@@ -114,6 +107,7 @@ def reach_of(channels: Iterable[Channel]) -> Reach:
         present=frozenset(name for name in can if not can[name].pushes),
         editing=frozenset(name for name in can if can[name].edits),
         limits={name: can[name].text_limit for name in can},
+        masses={name: quota for name in can if (quota := can[name].mass)},
     )
 
 
@@ -149,7 +143,7 @@ class Program:
         self.database = Database(settings.database_url)
         calendar = holidays.known_in(settings.city_folder)
         self.directory = Directory(self.city.zone, demo=settings.demo, calendar=calendar)
-        self.tally = Tally()
+        self.tally = Tally(self.seals.key("looked in vain"))
         self.metrics = Metrics()
         self.loops = Loops(self.database, self.clock, f"{socket.gethostname()}:{os.getpid()}")
         self.wakes = {lane: asyncio.Event() for lane in LANES}
@@ -158,20 +152,20 @@ class Program:
         port = self._socket.getsockname()[1] if self._socket else settings.port
         address = settings.public_url or f"http://{settings.host}:{port}"
         self.desk = Desk(self.seals, self.city.zone, settings.demo, address, calendar)
-        self.jobs = Jobs()
-        duties.register(self.jobs, self.desk)
         self.channels: dict[str, Channel] = {"web": self._web_channel()}
         self.pacers: dict[str, Pacer] = {}
         if settings.telegram_token:
-            self.pacers["telegram"] = self._telegram_pacer()
-            self.channels["telegram"] = self._telegram_channel(self.pacers["telegram"])
+            pacer = self.pacers["telegram"] = telegram_pacer(settings, self.database)
+            beat = partial(self.loops.beat, "telegram")
+            self.channels["telegram"] = telegram_channel(
+                settings, self.seals, pacer, zone=self.city.zone, beat=beat, now=self.clock
+            )
         self.account: OfficialAccount | None = None
         if settings.wechat_app_id:
             self.account = self._official_account()
             self.channels[self.account.channel.name] = self.account.channel
         pages = load_policies(self.city.folder).codes
         self.newsroom = Newsroom(reach_of(self.channels.values()), self.city.zone, pages)
-        broadcast_jobs.register(self.jobs, self.newsroom)
         self.courier = Courier(
             self.database,
             self.channels,
@@ -276,18 +270,29 @@ class Program:
             for lane in LANES:
                 step = partial(self.courier.deliver_due, name, lane)
                 start(f"delivery {name} {lane}", step, every=1.0, wake=self.wakes[lane])
+        if self.works and self.account and self.account.crowds:
+            name, can = self.account.channel.name, self.account.channel.can
+            masses = MassCourier(self.database, name, self.account.crowds, can, self.clock, self.city.zone)
+            start(f"mass {name}", masses.step, every=MASS_EVERY, alone=True)
         if self.works:
-            start("schedule", Ticker(self.database, self.jobs, self.clock).tick, every=1.0)
-            start("bookings", self._sweep, every=SWEEP_EVERY)
-            start("broadcasts", self._broadcast, every=0.5)
-            start("expiry", self._expire, every=EXPIRE_EVERY)
-            start("notices", self._tick, every=TICK_EVERY)
-            start("housekeeping", self._forget_old, every=HOURLY)
+            self._upkeep().start(self.loops)
         if not self.database.embedded:
             heard = {"people": self._somebody_changed, places.TOPIC: lambda _payload: None}
             listen = partial(signals.listen, self.database, heard, self.engine.people.forget_all)
             self.loops.start_task("signals", listen)
         self.loops.start_beating()
+
+    def _upkeep(self) -> Upkeep:
+        return Upkeep(
+            self.database,
+            self.clock,
+            self.city,
+            self.desk,
+            self.newsroom,
+            self.metrics,
+            told=self.wakes["bulk"].set,
+            weather_url=self.settings.weather_url,
+        )
 
     async def _serve(self) -> int:
         settings = self.settings
@@ -300,6 +305,8 @@ class Program:
             public_url=settings.public_url,
             is_demo=settings.demo,
             signs_for_wechat=bool(self.account and self.account.page_routes),
+            telegram=self._telegram_name,
+            is_on_wechat=self.account is not None,
         )
         routes: list[web.AbstractRouteDef] = [
             *api.routes(self.directory, self.clock, self.city.zone),
@@ -336,6 +343,7 @@ class Program:
             weather.prepared(self.city.folder),
             self.ready,
             self.settings.require_totp,
+            self._somebody_changed,
         )
 
     def hear_on(self, channel: Channel) -> Hear:
@@ -343,10 +351,13 @@ class Program:
         turns = self.metrics.turns.labels(channel.name)
         errors = self.metrics.errors.labels(channel.name)
         seconds, can, engine = self.metrics.turn_seconds, channel.can, self.engine
+        fetch = channel.fetch if isinstance(channel, Photographer) else None
 
         async def hear(heard: Incoming) -> Answer:
             began = monotonic()
             try:
+                if heard.photo:
+                    heard = await photographs.developed(heard, fetch, self.database)
                 said = await engine.hear(heard, can)
             except DATABASE_TROUBLE as trouble:
                 errors.inc()
@@ -393,41 +404,6 @@ class Program:
             is_public = False
         return self.seals.signature("network", address) if is_public else ""
 
-    def _telegram_pacer(self) -> Pacer:
-        rate = self.settings.telegram_rate
-        own = self.database.embedded
-        steps: Steps = OwnSteps(rate, monotonic) if own else SharedSteps(self.database, "telegram", rate)
-        return Pacer(steps, monotonic)
-
-    def _telegram_channel(self, pacer: Pacer) -> Channel:
-        # Its library takes a quarter of a second and 20 MB, which only those who have a bot there need to spend.
-        from bot.channels.telegram import TelegramChannel
-
-        settings = self.settings
-
-        async def beat(ok: bool, detail: str) -> None:
-            self.loops.beat("telegram", ok, detail)
-
-        async def pace(to: Address) -> None:
-            await pacer.step(to.user)
-
-        words = {
-            locale: [(command, i18n.voice(locale, self.city.zone).word(what)) for command, what in COMMANDS.items()]
-            for locale in LOCALES
-        }
-        return TelegramChannel(
-            settings.telegram_token,
-            api_url=settings.telegram_api_url,
-            secret=settings.telegram_secret or self.seals.signature("telegram-webhook", settings.telegram_token, 32),
-            mode="webhook" if settings.telegram_webhook else "polling",
-            public_url=settings.public_url,
-            commands=words,
-            pace=pace,
-            beat=beat,
-            sleep=asyncio.sleep,
-            now=self.clock,
-        )
-
     def _official_account(self) -> OfficialAccount:
         # The courier is made when all channels are.
         return official_account(
@@ -447,6 +423,10 @@ class Program:
         async with self.database.reading() as db:
             return await riders.is_known(db, person.channel, person.user)
 
+    def _telegram_name(self) -> str:
+        channel = self.channels.get("telegram")
+        return channel.username if isinstance(channel, Linked) else ""
+
     def _somebody_changed(self, address: str) -> None:
         channel, _colon, user = address.partition(":")
         self.engine.people.forget(Address(channel, user))
@@ -460,35 +440,10 @@ class Program:
         self._outage.ends()
 
     async def _count_searches(self) -> None:
-        if counts := self.tally.take():
+        taken = self.tally.take()
+        if taken.counts:
             async with self.database.writing() as db:
-                await places.count_searches(db, counts)
-
-    async def _sweep(self) -> int:
-        return await duties.sweep(self.database, self.clock(), self.desk)
-
-    async def _tick(self) -> int:
-        return await tick(self.database, self.clock(), self.city.zone)
-
-    async def _broadcast(self) -> int:
-        """Begin what is due, find the next recipients of what is being sent, end what is done."""
-        now = self.clock()
-        await resolving.begin_due(self.database, now)
-        found = await resolving.resolve(self.database, self.newsroom.reach, now)
-        if found:
-            self.wakes["bulk"].set()
-        await resolving.finish(self.database, now)
-        return found
-
-    async def _expire(self) -> int:
-        return await resolving.expire(self.database, self.clock())
-
-    async def _forget_old(self) -> None:
-        async with self.database.writing() as db:
-            await forget_old(db, self.clock())
-            await exchanges.forget_old(db, now=self.clock())
-            await windows.forget_old(db, now=self.clock())
-        await duties.erase(self.database, self.clock())
+                await places.count_searches(db, taken.counts, taken.people)
 
     async def _numbers(self) -> bytes:
         # What waits for a person to come back, or for their window to open, is not late.

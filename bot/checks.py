@@ -14,10 +14,11 @@ import aiohttp
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
+from bot import weather_feed
 from bot.database import DATABASE_TROUBLE, Database, is_migrated
 from bot.models import Place
 from bot.official_account import looked_at
-from bot.services import holidays
+from bot.services import forecasts, holidays
 from bot.services.city import City, load_city
 from bot.settings import Settings
 
@@ -74,6 +75,7 @@ class _Looking:
             "wechat_app_id": self.wechat_app_id,
             "wechat_app_secret": self.wechat_app_secret,
             "tiles_url": self.tiles_url,
+            "weather_url": self.weather_url,
             "trusted_proxies": self.trusted_proxies,
         }
 
@@ -204,6 +206,20 @@ class _Looking:
         if not settings.wechat_app_secret:
             return [("ok", "none: we answer and never push" if settings.wechat_app_id else "none")]
         return [("ok" if good else "BAD", what) for good, what in await looked_at(settings)]
+
+    async def weather_url(self) -> Said:
+        if not self._settings.weather_url:
+            return [("ok", "none: staff press weather levels by themselves")]
+        city = load_city(self._settings.city_folder)
+        said = await weather_feed.fetch(self._settings.weather_url, city.lat, city.lng, tuple(forecasts.UNITS))
+        if said is None:
+            return [("BAD", "the forecast does not answer")]
+        try:
+            hours = forecasts.read(said)
+        except forecasts.Unreadable as trouble:
+            return [("BAD", f"the forecast cannot be read ({trouble})")]
+        rules = forecasts.rules_of(self._settings.city_folder)
+        return [("ok", f"the forecast tells {len(hours.times)} hours, {len(rules)} thresholds propose warnings")]
 
     async def tiles_url(self) -> Said:
         address = self._settings.tiles_url

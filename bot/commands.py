@@ -255,7 +255,7 @@ async def broadcast(settings: Settings, file: Path, author: str, approver: str, 
             writes, approves = await authority.member_called(db, author), await authority.member_called(db, approver)
             number = await composing.compose(db, writes, draft, now=now)
             found = await composing.findings(db, number, newsroom=newsroom, now=now)
-            await composing.submit(db, writes, number, newsroom=newsroom, now=now)
+            await composing.hand_in(db, writes, number, newsroom=newsroom, now=now)
             await composing.approve(db, approves, number, newsroom=newsroom, now=now)
             state = (await report.report(db, number)).state
             kind = {"category": draft.category, "urgency": draft.urgency}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class Address(NamedTuple):
@@ -20,13 +20,25 @@ class Location(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Photo:
+    """A picture that somebody sent: its `file` where that is known, else the `name` by which its channel fetches it.
+
+    `is_bare`: the file was drawn anew, so that it holds its pixels and nothing of where they were taken.
+    """
+
+    name: str = ""
+    file: bytes = b""
+    is_bare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Incoming:
     """One thing a rider said or did.
 
     `key` is the channel's own id for it, so hearing it twice changes nothing. `at` is aware UTC.
     `locale` is what the platform says of the person's language (`zh-hans`, `en`), a hint for first contact.
     `network` is a keyed hash of the network address where the channel sees one; many people may share it.
-    `event` is `photo`, `sticker`, `stopped`, `resumed` or empty.
+    `event` is `photo`, `sticker`, `stopped`, `resumed` or empty; a `photo` that can be had comes with it.
     """
 
     sender: Address
@@ -38,6 +50,7 @@ class Incoming:
     locale: str = ""
     event: str = ""
     network: str = ""
+    photo: Photo | None = None
 
 
 class Button(NamedTuple):
@@ -72,6 +85,8 @@ class Outgoing:
     edit just says it. With `erased` nothing
     is kept of the person any more: a channel that remembers or shows earlier messages forgets them. `choices` are the
     lines of the text that are numbered choices, each with its token, for a channel that can make a line one to tap.
+    `form` is what kind of message it is and `facts` what it says by name, for a channel that lets through no words at
+    times, but a form that is filled in.
     """
 
     text: str
@@ -82,6 +97,20 @@ class Outgoing:
     replaces: str = ""
     erased: bool = False
     choices: tuple[tuple[str, str], ...] = ()
+    form: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MassQuota:
+    """How many messages to many people at once a platform takes in a `day` or a `month`.
+
+    `kept` of them are for what is red.
+    """
+
+    most: int
+    period: Literal["day", "month"]
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +120,8 @@ class Capabilities:
     `buttons` false: choices are numbered and a digit answers the list as it was shown. `keeps_history` true:
     the channel itself shows old messages again. `reply_window` is how long after a person's last word they
     can be reached; None means always. `pushes` false: nothing reaches a person who is not there now. `edits` true:
-    a message that was sent can be changed.
+    a message that was sent can be changed. `mass` is how often many can be written to at once, None for never.
+    `forms` are the kinds of message that go out as a filled-in form while nobody may be written to.
     """
 
     buttons: bool = True
@@ -101,6 +131,8 @@ class Capabilities:
     pushes: bool = True
     reply_window: timedelta | None = None
     edits: bool = False
+    mass: MassQuota | None = None
+    forms: frozenset[str] = frozenset()
 
 
 def numbered(message: Outgoing, first: int = 1) -> tuple[Outgoing, list[str]]:

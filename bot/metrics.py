@@ -21,6 +21,9 @@ class Metrics:
         self.oldest = Gauge(
             "nuanxin_outbox_oldest_seconds", "age of the oldest due message", ["lane"], registry=self.registry
         )
+        self.forecasts = Counter(
+            "nuanxin_forecasts", "looks at the weather forecast", ["result"], registry=self.registry
+        )
         self.paused = Gauge(
             "nuanxin_paused_seconds",
             "for how long nothing but answers goes out; * is bulk on all channels",

@@ -116,6 +116,8 @@ def worded(kept: dict[str, Any]) -> Outgoing:
         photo=drawn(kept.get("photo", "")),
         replaces=kept.get("replaces", ""),
         choices=tuple((line, token) for line, token in kept.get("choices", ())),
+        form=kept.get("form", ""),
+        facts=tuple((name, value) for name, value in kept.get("facts", ())),
     )
 
 

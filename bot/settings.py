@@ -55,11 +55,12 @@ class Settings(BaseSettings):
     tiles_url: str = Field("", description="raster map tiles, with {z}, {x} and {y}")
     tiles_attribution: str = Field("", description="whom the map tiles are from")
     tiles_datum: Literal["wgs84", "gcj02", "bd09"] = Field("wgs84", description="datum of the map tiles")
+    weather_url: str = Field("", description="forecast feed in Open-Meteo's format; it proposes warnings to the staff")
     trusted_proxies: str = Field("", description="addresses or networks whose forwarded addresses count")
     metrics_token: str = Field("", description="opens /metrics beyond loopback")
     clock: datetime | None = Field(None, description="a time at which the clock starts; only with DEMO=1")
 
-    @field_validator("public_url", "telegram_api_url", "wechat_api_url")
+    @field_validator("public_url", "telegram_api_url", "wechat_api_url", "weather_url")
     @classmethod
     def _address(cls, value: str) -> str:
         parts = urlsplit(value)

@@ -1,27 +1,38 @@
-"""Makes the pictures of the README: a rider's real exchange with the whole program, as a phone shows it.
+"""Makes the pictures of the README and of the staff handbook, with the whole program, as its users see it.
 
-`.venv/bin/python -m scripts.pictures` writes them to docs/pictures.
+`.venv/bin/python -m scripts.pictures` writes them to docs/pictures: a rider's real exchange on a phone, and a day of a
+city at a desk.
 """
 
 import asyncio
 import tempfile
 from pathlib import Path
 
+from PIL import Image
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser import chromium
-from tests.program import NOON, serving
+from tests.day import SETTINGS, Day
+from tests.program import NOON, free_port, serving
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
 HERE = {"latitude": 35.016, "longitude": 110.993}
 PHONE = {"width": 390, "height": 844}
 PATIENCE = 20_000
+DESK_WIDTH = 1280
+COLOURS = 128
 
 # (what the names of the pictures end with, language, colours)
 PICTURES = (("", "zh-CN", "light"), ("-dark", "zh-CN", "dark"), ("-en", "en-GB", "light"))
 
 
 async def main() -> None:
+    """What riders see, then what staff see."""
+    await _riders()
+    await _staff()
+
+
+async def _riders() -> None:
     """Start, share a location, see the list, open a card: once for each language and colours."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -30,6 +41,22 @@ async def main() -> None:
                 page = await _open(browser, program.address, language, colours)
                 await _exchange(page, ending)
                 await page.context.close()
+
+
+async def _staff() -> None:
+    """A day of a city, each page as it is when its work is done."""
+    pictures = FOLDER / "staff"
+    pictures.mkdir(parents=True, exist_ok=True)
+
+    async def keep(page: Page, name: str) -> None:
+        file = pictures / f"{name}.png"
+        await page.screenshot(path=file)
+        # Few colours are enough for a page, and take a third of the space.
+        Image.open(file).convert("RGB").quantize(COLOURS).save(file, optimize=True)
+
+    with tempfile.TemporaryDirectory() as folder:
+        async with serving(Path(folder), PORT=str(free_port()), **SETTINGS) as program, chromium() as browser:
+            await Day(browser, program, Path(folder), DESK_WIDTH, keep).passes()
 
 
 async def _open(browser: Browser, address: str, language: str, colours: str) -> Page:

@@ -1,15 +1,18 @@
 """People of the stories on WeChat: what they say crosses the real callback, what is pushed a stand-in of the API."""
 
 import base64
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import count
+from typing import Any, ClassVar
 
 from aiohttp import web
 
 from bot.channels import Answer
 from bot.channels.wechat import PATH
+from bot.channels.wechat.crowds import Crowds
 from bot.database import Database
 from bot.geo import convert
 from bot.messages import Address, Incoming, Outgoing
@@ -42,7 +45,10 @@ class CallbackWorld(World):
 
     wechat: WeChatStandIn
     phone: Phone
+    crowds: Crowds | None
     languages: dict[str, str]
+    looked_at: Counter[str]
+    taps_made: "count[int]"
 
     def rider(self, user: str, locale: str = "en") -> "RiderOnWeChat":
         self.languages[user] = locale
@@ -81,7 +87,8 @@ async def behind_an_account(
             patience=patience,
         )
         world = CallbackWorld(database, AccountInTest(account), restarting=restarting)
-        world.wechat, world.languages = wechat, {}
+        world.wechat, world.crowds, world.languages = wechat, account.crowds, {}
+        world.looked_at, world.taps_made = Counter(), count(1)
         wechat.now = lambda: world.now
         app = web.Application()
         app.add_routes(account.channel.routes(lambda heard: world.hear(heard)))
@@ -104,14 +111,31 @@ async def behind_an_account(
 class RiderOnWeChat(RiderInTest):
     """The same person with a phone."""
 
-    looked_at: int = 0
+    maps: ClassVar[tuple[str, ...]] = ("apis.map.qq.com",)
+    sticker: ClassVar[str] = "only read text and locations"
+    can_show: ClassVar[bool] = False
+
     letters: dict[str, str] = field(default_factory=dict)
 
     async def follows(self) -> None:
         await self._sends(self.phone.event("subscribe", EventKey=""), "tap")
 
     async def taps_menu(self, key: str) -> None:
-        await self._sends(self.phone.event("CLICK", EventKey=key), "tap")
+        await self._sends(self._clicked(key), "tap")
+
+    async def comes_back(self) -> None:
+        await self.says("/menu")
+
+    async def shows(self, picture: bytes) -> None:
+        """A picture is but an address of the platform's here."""
+        await self.sends("photo")
+
+    @property
+    def pins(self) -> list[str]:
+        """A reply has no pins: the places that it names."""
+        text = self.latest.text
+        named = [(text.find(place.name), place.code) for place in self.world.directory.everything()]
+        return [code for at, code in sorted(named) if at >= 0]
 
     @property
     def phone(self) -> Phone:
@@ -151,13 +175,18 @@ class RiderOnWeChat(RiderInTest):
         if len(self.inbox) > before:
             self.options = tuple(_options(self.inbox[before:], buttons=False))
 
+    def _clicked(self, key: str) -> str:
+        """Nobody taps twice within a second, but the clock of a story stands still."""
+        at = int(self.world.now.timestamp()) + next(self._world.taps_made)
+        return self.phone.event("CLICK", EventKey=key, CreateTime=at)
+
     def _written(self, *, text: str = "", pressed: str = "", location: Any = None, event: str = "") -> tuple[str, str]:
         """The message or event that WeChat makes of it, and the window that it opens."""
         say = self.phone
         if location:
             return say.location(*convert(location.lat, location.lng, "wgs84", "gcj02")), "message"
         if pressed:
-            return say.event("CLICK", EventKey=pressed), "tap"
+            return self._clicked(pressed), "tap"
         match event:
             case "":
                 return say.text(text), "message"
@@ -176,11 +205,11 @@ class RiderOnWeChat(RiderInTest):
         inbox.append(Outgoing(text, photo=photo))
 
     def _look(self) -> None:
-        follower = self._world.wechat.follower(self.address.user)
+        follower, looked_at = self._world.wechat.follower(self.address.user), self._world.looked_at[self.address.user]
         seen = self.world.channel.delivered.setdefault(self.address.user, [])
-        pictures = iter(follower.pictures[sum(p["msgtype"] == "image" for p in follower.posts[: self.looked_at]) :])
-        for post, shown in zip(follower.posts[self.looked_at :], follower.sees[self.looked_at :], strict=True):
+        pictures = iter(follower.pictures[sum(p["msgtype"] == "image" for p in follower.posts[:looked_at]) :])
+        for post, shown in zip(follower.posts[looked_at:], follower.sees[looked_at:], strict=True):
             is_picture = post["msgtype"] == "image"
             photo = base64.b64encode(next(pictures)).decode() if is_picture else ""
             seen.append(Outgoing("" if is_picture else shown, photo=photo))
-        self.looked_at = len(follower.posts)
+        self._world.looked_at[self.address.user] = len(follower.posts)

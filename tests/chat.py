@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from aiohttp import web
 
@@ -13,11 +13,11 @@ from bot.channels import Undelivered
 from bot.conversation.engine import Engine
 from bot.database import Database
 from bot.delivery import Courier
-from bot.messages import Address, Capabilities, Incoming, Location, Outgoing
+from bot.messages import Address, Capabilities, Incoming, Location, Outgoing, Photo
 from bot.outbox import LANES, Queued
 from bot.schedule import Jobs, Ticker
 from bot.seals import Seals
-from bot.services import duties
+from bot.services import duties, photographs, weather
 from bot.services.broadcasts import jobs as broadcast_jobs
 from bot.services.broadcasts import resolving
 from bot.services.broadcasts.newsroom import Newsroom
@@ -66,7 +66,7 @@ class World:
         self.now = MORNING
         self.keys = itertools.count(1)
         self.directory = Directory(CITY.zone, demo=True)
-        self.tally = Tally()
+        self.tally = Tally(DESK.seals.key("looked in vain"))
         self.router = features()
         self.jobs = Jobs()
         duties.register(self.jobs, DESK)
@@ -129,7 +129,9 @@ class World:
         await Ticker(self.database, self.jobs, lambda: self.now).tick()
         while await duties.sweep(self.database, self.now, DESK):
             pass
-        await resolving.begin_due(self.database, self.now)
+        async with self.database.writing() as db:
+            await weather.sweep(db, database=self.database, now=self.now)
+        await resolving.begin_due(self.database, self.now, self.newsroom)
         while await resolving.resolve(self.database, self.newsroom.reach, self.now):
             pass
 
@@ -142,6 +144,15 @@ class World:
 
 @dataclass
 class RiderInTest:
+    """A person; `maps` are the map programs of which they are given links, `sticker` what a sticker is answered.
+
+    `can_show`: the pictures that they send can be had.
+    """
+
+    maps: ClassVar[tuple[str, ...]] = ("uri.amap.com", "apis.map.qq.com", "api.map.baidu.com")
+    sticker: ClassVar[str] = "Nice one"
+    can_show: ClassVar[bool] = True
+
     world: World
     address: Address
     locale: str = "en"
@@ -171,6 +182,10 @@ class RiderInTest:
         """Something that is neither words nor a location: `photo`, `sticker`, `stopped`, `resumed`."""
         await self._hear("", event=event)
 
+    async def shows(self, picture: bytes) -> None:
+        """Send a picture; an empty one is one that its channel cannot have."""
+        await self._hear("", event="photo", photo=Photo("a name", picture))
+
     def sees(self, *parts: str) -> None:
         """Assert that what arrived since the last look says each of `parts`; nothing at all if there are none."""
         new = self.inbox[self.seen :]
@@ -192,6 +207,9 @@ class RiderInTest:
         for label in labels:
             assert any(label in one for one in shown), f"{label!r} is not offered in {self.options}"
 
+    async def comes_back(self) -> None:
+        """After days of silence they look in: what could not reach them meanwhile does now."""
+
     def looks_at_the_phone(self) -> None:
         """What came by itself is read: its choices are the ones to tap."""
         self.options = tuple(_options(self.inbox[self.seen :], buttons=self.world.channel.can.buttons))
@@ -199,6 +217,11 @@ class RiderInTest:
     def catches_up(self) -> None:
         """Look at everything so far, and think nothing of it."""
         self.seen = len(self.inbox)
+
+    @property
+    def pins(self) -> list[str]:
+        """The codes of the places in the last message, in order."""
+        return [place.code for place in self.latest.places]
 
     @property
     def inbox(self) -> list[Outgoing]:
@@ -213,6 +236,7 @@ class RiderInTest:
         before = len(self.inbox)
         key = key or f"k{next(world.keys)}"
         heard = Incoming(self.address, key, world.now, locale=self.locale, **what)
+        heard = await photographs.developed(heard, None, world.database)
         said = await world.engine.hear(heard, world.channel.can)
         self.inbox.extend(said.direct)
         if said.sent:

@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "seals": set(),
     "words": set(),
     "metrics": set(),
+    "weather_feed": set(),
     "database": set(),
     "models": {"database"},
     "errors": {"i18n"},
@@ -34,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": WORDS | {"services", "database"},
 }
 # These build the program and may know everything.
-BUILDERS = {"app", "official_account", "checks", "commands", "__main__", "__init__"}
+BUILDERS = {"app", "official_account", "telegram_bot", "upkeep", "checks", "commands", "__main__", "__init__"}
 # The only callers of the clock.
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.monotonic"}
 

@@ -8,8 +8,23 @@ import pytest
 from sqlalchemy import select, update
 
 from bot.channels import Throttled, Undelivered, Unreachable
-from bot.messages import Capabilities, Outgoing
-from bot.models import Broadcast, Choices, Contact, Due, MutedTopic, NoticeWish, Outbound, Pause
+from bot.delivery.letters import Letter
+from bot.messages import Address, Capabilities, Outgoing
+from bot.models import (
+    Broadcast,
+    Choices,
+    Contact,
+    Due,
+    MutedTopic,
+    NoticeWish,
+    Outbound,
+    Pause,
+    Rider,
+    StaffChat,
+    StaffMember,
+)
+from bot.services import authority
+from bot.services.authority import Member
 from bot.services.broadcasts import restored, steering
 from tests.bulletins import announces, broadcast, joins, rows, states, titles
 from tests.chat import PretendChannel, World
@@ -195,7 +210,72 @@ async def test_a_storm_of_errors_pauses_it_and_says_why(world: World) -> None:
     await world.passes(seconds=2)
     paused = await broadcast(world, again)
     assert paused.state == "paused"
-    assert "chat is odd" in paused.pause_reason
+    assert paused.pause_reason == "41 of the last 200 failed: chat is odd"
+
+
+async def test_a_storm_is_seen_over_all_workers_and_staff_begin_anew(world: World) -> None:
+    for n in range(200):
+        await joins(world, f"u{n}")
+    boss = await member(world, "approver")
+    number = await announces(world, "有雪")
+    await world.keep_clock()
+    workers = [world.new_courier() for _n in range(3)]
+    world.channel.fails_with = [Undelivered("chat is odd")] * 48
+    for turn, worker in enumerate(workers):
+        for row in await some_rows(world, number, 16):
+            letter = Letter(row.id, row.contact_id, Address("platform", "x"), "bulk", 2, 0, {}, number)
+            await worker._send(letter, Outgoing("有雪"), ())
+        assert (await broadcast(world, number)).state == ("sending" if turn < 2 else "paused")
+    await world.settle()
+    [told] = world.channel.delivered["boss"]
+    assert "of the last 200 failed: chat is odd" in told.text
+    assert [button.press for row in told.buttons for button in row] == [f"bcdo.{number}.resume", f"bc.{number}"]
+    world.now += timedelta(seconds=1)
+    async with world.database.writing() as db:
+        await steering.resume(db, boss, number, now=world.now)
+    world.now += timedelta(seconds=1)
+    world.channel.fails_with = [Undelivered("chat is odd")] * 30
+    await world.settle()
+    ended = await broadcast(world, number)
+    assert (ended.state, len(world.channel.delivered) - 1) == ("finished", 200 - 48 - 30)
+
+
+@one_kind
+async def test_what_fails_again_and_again_is_a_storm_before_it_is_given_up(world: World) -> None:
+    for n in range(60):
+        await joins(world, f"u{n}")
+    number = await announces(world, "有雪")
+    await world.keep_clock()
+    tries = 0
+    while (await broadcast(world, number)).state == "sending":
+        tries += 1
+        world.channel.fails_with = [Undelivered("HTTP 502", retry_in=timedelta(seconds=1))] * 60
+        await world.settle()
+        world.now += timedelta(seconds=60)
+    assert tries == 4
+    assert "HTTP 502" in (await broadcast(world, number)).pause_reason
+
+
+async def some_rows(world: World, number: int, count: int) -> list[Outbound]:
+    async with world.database.reading() as db:
+        query = select(Outbound).where(Outbound.broadcast_id == number, Outbound.state == "queued")
+        return list(await db.scalars(query.order_by(Outbound.id).limit(count)))
+
+
+async def member(world: World, role: str) -> Member:
+    """Somebody of the staff with a chat."""
+    async with world.database.writing() as db:
+        row = StaffMember(login="boss", password_hash="", role=role, created_at=world.now)
+        db.add(row)
+        await db.flush()
+        rider = Rider(created_at=world.now)
+        db.add(rider)
+        await db.flush()
+        contact = Contact(rider.id, world.channel.name, "boss", "en", world.now)
+        db.add(contact)
+        await db.flush()
+        db.add(StaffChat(contact.id, staff_id=row.id, linked_at=world.now))
+        return await authority.member(db, row.id)
 
 
 @one_kind

@@ -14,6 +14,8 @@ from bot.checks import findings
 from bot.services import holidays
 from bot.settings import Settings
 from tests.program import free_port
+from tests.standins.forecast import feed as forecast
+from tests.standins.forecast import forecasting
 from tests.standins.telegram import TelegramStandIn
 from tests.standins.wechat import WeChatStandIn
 
@@ -103,15 +105,51 @@ async def test_the_platforms_are_asked(new_file: str) -> None:
         said = await found(**good | {"wechat_account": "service-verified"})
         assert [weight for weight, _what in said["WECHAT_APP_SECRET"]] == ["ok", "ok", "BAD"]
         assert "48001" in said["WECHAT_APP_SECRET"][2][1]
+        wechat.kind = "service-verified"
+        said = await found(**good | {"wechat_account": "service-verified"})
+        assert said["WECHAT_APP_SECRET"][-1] == ("ok", "forms for nothing, while nobody may be written to")
         wechat.allows_address = False
         assert "40164" in (await found(**good))["WECHAT_APP_SECRET"][0][1]
     said = await found(**good)
     assert weights(said, "TELEGRAM_TOKEN") == weights(said, "WECHAT_APP_SECRET") == ["BAD"]
 
 
+async def test_the_forecast_is_asked(new_file: str) -> None:
+    async with forecasting() as feed:
+        feed.says = forecast()
+        said = (await found(database_url=new_file, weather_url=feed.url))["WEATHER_URL"]
+        assert said == [("ok", "the forecast tells 144 hours, 16 thresholds propose warnings")]
+        feed.says = b"{}"
+        assert weights(await found(database_url=new_file, weather_url=feed.url), "WEATHER_URL") == ["BAD"]
+    assert weights(await found(database_url=new_file, weather_url=feed.url), "WEATHER_URL") == ["BAD"]
+
+
 @pytest.mark.parametrize("address", ["https://tiles.example/{z}/{x}/{row}", "http://127.0.0.1:1/{z}/{x}/{y}.png"])
 async def test_tiles_that_do_not_come_are_bad(new_file: str, address: str) -> None:
     assert weights(await found(database_url=new_file, tiles_url=address), "TILES_URL")[0] == "BAD"
+
+
+@pytest.mark.parametrize(
+    ("file", "account", "weight", "why"),
+    [
+        ("", "service-verified", "ok", "forms for moved, reminder"),
+        ("", "subscription-verified", "BAD", "only a service account"),
+        ("[[form", "service-verified", "BAD", "wechat.toml"),
+    ],
+)
+async def test_the_forms_of_an_account_are_looked_at(
+    new_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, account: str, weight: str, why: str
+) -> None:
+    shutil.copytree(configuration.DATA / "yuncheng", tmp_path / "data" / "yuncheng")
+    monkeypatch.setattr(configuration, "DATA", tmp_path / "data")
+    form = '[[form]]\nfor = ["reminder", "moved"]\nid = "T1"\nway = "template"\nfields = { thing1 = "title" }\n'
+    (tmp_path / "data" / "yuncheng" / "wechat.toml").write_text(file or form, "utf-8")
+    async with WeChatStandIn(account) as wechat:
+        settings = {"wechat_app_id": wechat.app_id, "wechat_app_secret": wechat.secret, "wechat_token": "t"}
+        settings |= {"wechat_api_url": wechat.url, "wechat_account": account}
+        last = (await found(database_url=new_file, **settings))["WECHAT_APP_SECRET"][-1]
+        assert last[0] == weight
+        assert why in last[1]
 
 
 async def test_the_city_s_holidays_are_looked_at(

@@ -1,19 +1,28 @@
 """Notices by command: sent from a file, looked at, and held in a restored database."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bot import commands
+from bot.app import Program
 from bot.database import Database
 from bot.errors import Problem
-from bot.models import Broadcast, Heartbeat, NoticeWish, Pause, Rider
+from bot.messages import Address, Capabilities, Incoming, Photo
+from bot.models import Broadcast, Heartbeat, Notice, NoticeWish, Outbound, Pause, Rider, WeatherWarning
+from bot.pictures import qr
 from bot.services import offering_files, place_files
 from bot.services.notices import BadNotice
 from bot.settings import Settings, load
+from tests.chat import PretendChannel
+from tests.program import NOON, serving, until
+from tests.standins.forecast import feed as forecast
+from tests.standins.forecast import forecasting
 
 NOTICE = """
 category = "winter_safety"
@@ -80,3 +89,71 @@ async def test_a_restored_database_is_held_at_start(
         assert list(await db.scalars(select(Pause.channel))) == ["*"]
     assert await commands.resume(settings)
     assert not await commands.resume(settings)
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+async def test_a_picture_is_fetched_only_from_whom_it_was_asked(settings: Settings, database: Database) -> None:
+    program = Program(settings, settings.secret_key, talks=False, works=False)
+    channel = Album()
+    hear = program.hear_on(channel)
+    staff_code = await commands.link_staff(settings, "ed")
+    keys = itertools.count()
+
+    async def says(text: str = "", *, user: str = "ed", **what: Any) -> None:
+        at = Address("album", user)
+        answer = await hear(Incoming(at, f"{user}{next(keys)}", program.clock(), text, locale="en", **what))
+        if answer.sent:
+            await answer.sent
+
+    await says(f"/staff {staff_code}")
+    sends: dict[str, Any] = {"event": "photo", "photo": Photo("a.jpg")}
+    await says(user="rider", **sends)
+    await says(**sends)
+    await says(pressed="bcnew")
+    for words in ("Everybody", "The whole city", "Weather", "Normal"):
+        await says(words)
+    await says("明天有雪")
+    await says(**sends)
+    assert channel.fetched == [], "a text is asked for"
+    await says("慢行。")
+    await says(user="rider", **sends)
+    await says(**sends)
+    assert channel.fetched == ["a.jpg"]
+    await program.stop()
+    async with database.reading() as db:
+        kept = (await db.scalars(select(Notice.picture))).one()
+    assert kept
+    assert kept.startswith(b"\x89PNG")
+
+
+async def test_a_forecast_becomes_a_proposal_for_the_staff(tmp_path: Path) -> None:
+    """A storm is coming; nobody but the staff hears of it."""
+    async with forecasting() as feed:
+        feed.says = forecast(("wind_gusts_10m", 0, 5, 40.0), now=datetime.fromisoformat(NOON))
+        async with serving(tmp_path, WEATHER_URL=feed.url, CLOCK=NOON) as program:
+
+            async def has_looked() -> bool:
+                _status, numbers = await program.get("/metrics")
+                return 'nuanxin_forecasts_total{result="ok"} 1.0' in numbers
+
+            await until(has_looked)
+            assert await program.stops() == 0
+            assert program.errors() == []
+        database = Database(f"sqlite:///{tmp_path}/nuanxin.db")
+        async with database.reading() as db:
+            found = (await db.scalars(select(WeatherWarning))).one()
+            assert (found.kind, found.level, found.state, found.origin) == ("gale", "red", "proposed", "forecast")
+            assert await db.scalar(select(func.count(Outbound.id))) == 0
+        await database.close()
+
+
+class Album(PretendChannel):
+    """A channel whose pictures have to be fetched."""
+
+    def __init__(self) -> None:
+        super().__init__("album", Capabilities())
+        self.fetched: list[str] = []
+
+    async def fetch(self, name: str) -> bytes | None:
+        self.fetched.append(name)
+        return qr("a picture")

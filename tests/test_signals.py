@@ -64,3 +64,32 @@ async def test_who_was_linked_at_one_process_is_known_anew_at_the_other(programs
     await hears(here, MEI, text=f"/link {await code_for(here, ELSEWHERE)}")
     await until(lambda: there.engine.people.get(ELSEWHERE) is None)
     assert "Truck" in await hears(there, ELSEWHERE, text="/settings")
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+async def test_who_erased_themselves_at_one_process_is_a_stranger_at_the_other(
+    programs: tuple[Program, Program],
+) -> None:
+    here, there = programs
+    await hears(here, MEI, pressed="drive.truck")
+    await hears(here, ELSEWHERE, text=f"/link {await code_for(here, MEI)}")
+    for who in (MEI, ELSEWHERE):
+        assert "Truck" in await hears(there, who, text="/settings")
+    await hears(here, MEI, pressed=f"forget.{int(NOW.timestamp()) // 60}")
+    for who in (MEI, ELSEWHERE):
+        await until(lambda: there.engine.people.get(who) is None)  # noqa: B023 (waited for)
+        assert here.engine.people.get(who) is None
+        assert "Vehicle: not given" in await hears(there, who, text="/settings")
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+async def test_who_erased_themselves_is_a_stranger_at_their_other_address(database_url: str, database: Any) -> None:
+    given: dict[str, Any] = {"database_url": database_url, "secret_key": "a key that all processes have"}
+    settings = Settings(demo=True, clock=NOW, **given)
+    program = Program(settings, settings.secret_key, talks=False, works=False)
+    await hears(program, MEI, pressed="drive.truck")
+    await hears(program, ELSEWHERE, text=f"/link {await code_for(program, MEI)}")
+    assert "Truck" in await hears(program, ELSEWHERE, text="/settings")
+    await hears(program, MEI, pressed=f"forget.{int(NOW.timestamp()) // 60}")
+    assert "Vehicle: not given" in await hears(program, ELSEWHERE, text="/settings")
+    await program.stop()

@@ -5,6 +5,7 @@ import json
 import resource
 import sys
 import time
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +14,7 @@ from bench.processes import ROOT, NotStarted
 from bot.database import Database
 from bot.services.broadcasts import resolving
 from bot.services.broadcasts.audience import Reach
+from bot.services.broadcasts.newsroom import Newsroom
 from tests import crowd
 
 GOAL_MEGABYTES = 200
@@ -63,7 +65,7 @@ async def _prepare(url: str) -> dict[str, float]:
 async def _prepared(url: str) -> None:
     database = Database(url)
     began = time.perf_counter()
-    await resolving.begin_due(database, crowd.NOW)
+    await resolving.begin_due(database, crowd.NOW, Newsroom(REACH, ZoneInfo("Asia/Shanghai")))
     rows = 0
     while found := await resolving.resolve(database, REACH, crowd.NOW):
         rows += found

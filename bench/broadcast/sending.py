@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +16,7 @@ from bench.webhook.standin import StandIn
 from bot.database import Database
 from bot.services.broadcasts import resolving
 from bot.services.broadcasts.audience import Reach
+from bot.services.broadcasts.newsroom import Newsroom
 from tests import crowd
 
 GOAL_PTB, GOAL_RAW = 6.0, 0.4
@@ -63,7 +65,7 @@ async def _ours(api: str, count: int) -> Sent:
         database = Database(url)
         await crowd.settle(database, count)
         await crowd.announce(database, "有雪")
-        await resolving.begin_due(database, crowd.NOW)
+        await resolving.begin_due(database, crowd.NOW, Newsroom(REACH, ZoneInfo("Asia/Shanghai")))
         while await resolving.resolve(database, REACH, crowd.NOW):
             pass
         await database.close()

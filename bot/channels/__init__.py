@@ -84,11 +84,26 @@ class Listener(Protocol):
 
 
 @runtime_checkable
+class Linked(Protocol):
+    """A channel with a name that links on other pages lead to; empty until the platform has told it."""
+
+    username: str
+
+
+@runtime_checkable
 class Polyglot(Protocol):
     """A channel that shows words of its own beside the conversation, such as a menu of commands."""
 
     def speaks(self, to: Address, locale: str) -> None:
         """This person chose `locale`: from now on show them those words in it. Goes on in the background."""
+
+
+@runtime_checkable
+class Photographer(Protocol):
+    """A channel that names the pictures which people send, and fetches one on demand."""
+
+    async def fetch(self, name: str) -> bytes | None:
+        """The picture of that name; None where it cannot be had, or is larger than a picture needs to be."""
 
 
 @runtime_checkable

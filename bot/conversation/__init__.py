@@ -1,13 +1,14 @@
 """The durable conversation core."""
 
 from bot.conversation.dialog import Asked, Dialog, Done, Next
-from bot.conversation.questions import Ask, AskLocation, Choose, Confirm
+from bot.conversation.questions import Ask, AskLocation, AskPhoto, Choose, Confirm
 from bot.conversation.router import Route, Router
 from bot.conversation.turn import Person, Turn
 
 __all__ = [
     "Ask",
     "AskLocation",
+    "AskPhoto",
     "Asked",
     "Choose",
     "Confirm",

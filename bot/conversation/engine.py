@@ -142,10 +142,11 @@ class Engine:
         return not route.reads if route else heard.pressed.startswith("q.")
 
     async def _meet(self, address: Address) -> Person | None:
-        async with self._database.reading() as db:
-            person = await people.find(db, address)
-        if person:
-            self.people.keep(person)
+        with self.people.meeting(address) as meeting:
+            async with self._database.reading() as db:
+                person = await people.find(db, address)
+            if person and meeting.holds:
+                self.people.keep(person)
         return person
 
     async def _route(self, turn: Turn) -> Route:
@@ -212,6 +213,8 @@ class Engine:
         except Exception:
             log.exception("turn failed", channel=heard.sender.channel)
             rows, said = await self._transact(heard, can, now, _apologise)
+        for address in said.changed:
+            self.people.forget(address)
         if not rows:
             return said
         sent = asyncio.ensure_future(self._deliver(rows, heard.sender))
@@ -243,8 +246,9 @@ class Engine:
             only_read = await act(turn, talk)
             if turn.erased:
                 self._seen.forget(heard.sender)
-                await self._database.notify(db, "people", _named(heard.sender))
-                return [], Said(tuple(turn.said))
+                for address in {heard.sender, *turn.changed}:
+                    await self._database.notify(db, "people", _named(address))
+                return [], Said(tuple(turn.said), changed=tuple(turn.changed))
             saved = [people.kept(person.contact_id, talk)] if talk != before else []
             said = await self._said(turn, talk)
             if only_read:
@@ -259,8 +263,6 @@ class Engine:
             rows = await outbox.put_answers(db, person.contact_id, heard, said, at=now, beside=saved)
         if not turn.changed:
             self.people.keep(known)
-        for address in turn.changed:
-            self.people.forget(address)
         chosen = known.locale if known.locale != person.locale else ""
         return rows, Said(locale=chosen, changed=tuple(turn.changed))
 

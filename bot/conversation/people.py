@@ -1,6 +1,9 @@
 """What we know of the person who speaks: a bounded copy in memory, the truth in the database."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,12 +20,20 @@ from bot.models import Contact, Heard, Rider
 from bot.models import Talk as TalkRow
 
 
+@dataclass(slots=True)
+class Meeting:
+    """A person who is being read; it no longer `holds` if they changed meanwhile."""
+
+    holds: bool = True
+
+
 class People:
     """Copies of the people who spoke last, dropped when they change here or, by notice, elsewhere."""
 
     def __init__(self, most: int = 50_000) -> None:
         self._most = most
         self._known: OrderedDict[Address, Person] = OrderedDict()
+        self._meetings: dict[Address, Meeting] = {}
 
     def get(self, address: Address) -> Person | None:
         return self._known.get(address)
@@ -32,11 +43,25 @@ class People:
         if len(self._known) > self._most:
             self._known.popitem(last=False)
 
+    @contextmanager
+    def meeting(self, address: Address) -> Iterator[Meeting]:
+        """While somebody is read: what was read is kept only if it still holds, for the notice may come first."""
+        meeting = self._meetings[address] = Meeting()
+        try:
+            yield meeting
+        finally:
+            if self._meetings.get(address) is meeting:
+                del self._meetings[address]
+
     def forget(self, address: Address) -> None:
         self._known.pop(address, None)
+        if meeting := self._meetings.get(address):
+            meeting.holds = False
 
     def forget_all(self) -> None:
         self._known.clear()
+        for meeting in self._meetings.values():
+            meeting.holds = False
 
 
 async def find(db: AsyncSession, address: Address) -> Person | None:

@@ -72,11 +72,26 @@ class Choose:
         return Outgoing(voice.word(self.text), (*rows, _ways_out(voice, exchange))), asked
 
 
+@dataclass(frozen=True, slots=True)
+class AskPhoto:
+    """A question answered with a picture, or by one of `options` (value: label) instead.
+
+    The answer is a Photo, None for a picture that could not be had, or the value of an option.
+    """
+
+    text: Text | str
+    options: Mapping[Any, Text | str]
+
+    def shown(self, voice: Voice, exchange: int) -> tuple[Outgoing, dict[str, Any]]:
+        said, asked = Choose(self.text, self.options).shown(voice, exchange)
+        return said, asked | {"kind": "photo"}
+
+
 def Confirm(text: Text) -> Choose:
     return Choose(text, {True: _("Yes"), False: _("No")})
 
 
-Question = Ask | AskLocation | Choose
+Question = Ask | AskLocation | AskPhoto | Choose
 
 
 def _ways_out(voice: Voice, exchange: int) -> tuple[Button, ...]:
@@ -95,9 +110,11 @@ def read(asked: dict[str, Any], exchange: int, heard: Incoming) -> Any:
             return heard.location
         case "location" if asked.get("or_words") and 0 < len(heard.text.strip()) <= LONGEST_ANSWER:
             return heard.text.strip()
-        case "choice" if heard.pressed:
+        case "photo" if heard.event == "photo":
+            return heard.photo
+        case "choice" | "photo" if heard.pressed:
             return asked["values"][_pressed(heard.pressed, exchange, len(asked["values"]))]
-        case "choice" if (chosen := _said(heard.text, asked["labels"])) is not None:
+        case "choice" | "photo" if (chosen := _said(heard.text, asked["labels"])) is not None:
             return asked["values"][chosen]
         case "choice" if asked.get("or_words") and heard.text.strip():
             return _own_words(heard)

@@ -4,11 +4,12 @@ from dataclasses import fields
 from typing import Any, cast
 
 from bot.conversation.dialog import Asked, Dialog, Done, Next
-from bot.conversation.questions import Ask, AskLocation, Choose, NotUnderstood, read
+from bot.conversation.questions import Ask, AskLocation, AskPhoto, Choose, NotUnderstood, read
 from bot.conversation.router import Router
 from bot.conversation.turn import Talk, Turn
 from bot.errors import Problem
 from bot.i18n import _
+from bot.messages import Button
 
 CANCEL = frozenset({"/cancel", "cancel", "取消", "算了", "退出"})
 BACK = frozenset({"/back", "back", "返回", "上一步"})
@@ -84,7 +85,9 @@ class Conversation:
 
     def _about_something_else(self) -> bool:
         heard, wanted = self._turn.heard, self._talk.asked.get("kind")
-        if heard.event or (heard.location and wanted != "location"):
+        if heard.event:
+            return heard.event != "photo" or wanted != "photo"
+        if heard.location and wanted != "location":
             return True
         if heard.pressed:
             return not heard.pressed.startswith("q.")
@@ -118,7 +121,7 @@ class Conversation:
 
     async def _stop(self, dialog: Dialog) -> None:
         await dialog.abandon(self._turn)
-        self._turn.say(_("Cancelled. Nothing was changed."))
+        self._turn.say(_("Cancelled. Nothing was changed."), _onward(self._turn))
         self._talk.close()
 
     def _remembered(self) -> Dialog | None:
@@ -134,12 +137,12 @@ class Conversation:
         """Ask what follows, walking past steps that need no asking."""
         turn, talk = self._turn, self._talk
         asked = following
-        while not isinstance(asked, Ask | AskLocation | Choose | Done):
+        while not isinstance(asked, Ask | AskLocation | AskPhoto | Choose | Done):
             talk.step = asked.__name__.removeprefix("ask_")
             asked = await asked(turn)
         if isinstance(asked, Done):
             if asked.text is not None:
-                turn.say(asked.text)
+                turn.say(asked.text, _onward(turn))
             talk.close()
             return
         if talk.step in talk.trail:
@@ -148,6 +151,11 @@ class Conversation:
         talk.dialog, talk.draft = dialog.name, _plain(dialog)
         shown, talk.asked = asked.shown(turn.voice, talk.exchange)
         turn.said.append(shown)
+
+
+def _onward(turn: Turn) -> tuple[Button, ...]:
+    """A row with the way on, so that nobody stands before a closed door when a dialog is over."""
+    return (Button(turn.word(_("☰ Menu")), "menu"),)
 
 
 def _plain(dialog: Dialog) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from bot.database import Prepared
 from bot.delivery.letters import Letter
 from bot.messages import Address
 from bot.models import Broadcast, Choices, Contact, Notice, Outbound, Pause, ReplyWindow
@@ -33,10 +34,13 @@ async def is_paused(db: AsyncSession, channel: str, lane: str, now: datetime) ->
     return lane != "answer" and bool(await db.scalar(select(_paused(channel, lane, now))))
 
 
-def due_letters(channel: str, lane: str, now: datetime, reached: Select[int] | None) -> Select[int]:
+def due_letters(
+    channel: str, lane: str, now: datetime, reached: Select[int] | None, forms: Collection[str] = ()
+) -> Select[int]:
     """Rows with words of their own, at most one for each person: the one behind waits for its outcome.
 
-    `reached` are the contacts who can be reached, None for everybody. An earlier row that another process has locked
+    `reached` are the contacts who can be reached, None for everybody; a row of one of these `forms` may be tried
+    once for anybody else. An earlier row that another process has locked
     but not yet marked still reads as queued, so its successor stays where it is.
     """
     earlier = aliased(Outbound)
@@ -49,14 +53,19 @@ def due_letters(channel: str, lane: str, now: datetime, reached: Select[int] | N
     due = (
         select(Outbound.id)
         .where(Outbound.state == "queued", Outbound.channel == channel, Outbound.lane == lane)
-        .where(Outbound.due <= now, ~waits_for_earlier)
+        .where(Outbound.due <= now)
         .order_by(Outbound.rank, Outbound.id)
     )
     if lane == "bulk":
         due = due.where(Outbound.rank == LOOSE)
-    if reached is not None:
-        due = due.where(Outbound.contact_id.in_(reached))
-    return due
+    if reached is None:
+        return due.where(~waits_for_earlier)
+    is_reached = Outbound.contact_id.in_(reached)
+    in_line = and_(is_reached, ~waits_for_earlier)
+    if not forms:
+        return due.where(in_line)
+    is_form = Outbound.message["form"].as_string().in_(forms)
+    return due.where(or_(in_line, and_(~is_reached, is_form, Outbound.error == "")))
 
 
 async def claim(db: AsyncSession, due: Select[int], limit: int, now: datetime) -> list[Letter]:
@@ -138,16 +147,7 @@ class Waiting:
 
 async def waiting_for(db: AsyncSession, to: Address, now: datetime) -> list[Waiting]:
     """What could be said to somebody who is there at this moment."""
-    is_due = and_(Outbound.state == "queued", Outbound.lane != "bulk", Outbound.due <= now)
-    lane = case((Outbound.state == "waiting", ""), else_=Outbound.lane)
-    found = (
-        select(Contact.id, Contact.locale, lane, func.max(Outbound.id))
-        .join(Outbound, Outbound.contact_id == Contact.id)
-        .where(Contact.channel == to.channel, Contact.user == to.user)
-        .where(or_(Outbound.state == "waiting", is_due))
-        .group_by(Contact.id, lane)
-    )
-    return [Waiting(*row) for row in await db.execute(found)]
+    return [Waiting(*row) for row in await _WAITING.all(db, channel=to.channel, user=to.user, now=now)]
 
 
 async def last_list(db: AsyncSession, contact_id: int, since: datetime) -> tuple[str, ...]:
@@ -171,3 +171,20 @@ async def _users(db: AsyncSession, contact_ids: Collection[int]) -> dict[int, st
     return {
         id: user for id, user in await db.execute(select(Contact.id, Contact.user).where(Contact.id.in_(contact_ids)))
     }
+
+
+def _waiting() -> Select[int, str, str, int]:
+    """Looked at with every message that somebody is answered on the spot."""
+    due = Outbound.due <= bindparam("now", type_=Outbound.due.type)
+    is_due = and_(Outbound.state == "queued", Outbound.lane != "bulk", due)
+    lane = case((Outbound.state == "waiting", ""), else_=Outbound.lane).label("waits_in")
+    return (
+        select(Contact.id, Contact.locale, lane, func.max(Outbound.id))
+        .join(Outbound, Outbound.contact_id == Contact.id)
+        .where(Contact.channel == bindparam("channel"), Contact.user == bindparam("user"))
+        .where(or_(Outbound.state == "waiting", is_due))
+        .group_by(Contact.id, Contact.locale, text("waits_in"))
+    )
+
+
+_WAITING = Prepared(_waiting())

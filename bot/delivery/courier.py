@@ -51,7 +51,7 @@ class Courier:
         self._clock = clock
         self._zone = zone
         self._pacers = pacers
-        self._recorder = Recorder(database, zone, clock, counted)
+        self._recorder = Recorder(database, zone, clock, counted, tuple(channels))
         self._bulk = {name: self._bulk_of(name) for name in channels}
         # For whom something waits on a channel where they are: the newest row that they were shown or told of.
         self._shown: dict[str, dict[int, int]] = {name: {} for name in channels}
@@ -79,7 +79,7 @@ class Courier:
         Their mail comes again only when there is something new; the rest of it is theirs to ask for.
         """
         now = self._clock()
-        async with self._database.reading() as db:
+        async with self._database.turn() as db:
             waiting = await claims.waiting_for(db, to, now)
         for one in sorted(waiting, key=lambda one: one.lane or "z"):
             if one.lane:
@@ -122,7 +122,7 @@ class Courier:
         now, taking = self._clock(), self._channels[channel]
         if isinstance(taking, Presence) and not taking.present():
             return 0
-        due = claims.due_letters(channel, lane, now, self._reached(channel, now))
+        due = claims.due_letters(channel, lane, now, self._reached(channel, now), taking.can.forms)
         async with self._database.reading() as db:
             if await claims.is_paused(db, channel, lane, now) or not await claims.is_any(db, due):
                 return 0

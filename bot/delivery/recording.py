@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -13,15 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot import outbox
 from bot.database import Database, insert
 from bot.database.prepared import Prepared
+from bot.delivery import storms
 from bot.delivery.letters import Outcome
 from bot.models import Choices, Outbound, Pause
-from bot.services.broadcasts import digest, states, steering
+from bot.services.broadcasts import digest, editors, states, steering
+from bot.services.broadcasts.audience import Reach
+from bot.services.broadcasts.newsroom import Newsroom
 
 log = structlog.get_logger(__name__)
 
-# A broadcast is paused when more than this part of its last outcomes were failures.
-STORM_OF = 200
-STORM = 0.2
 _MOST_TOGETHER = 500
 
 Counted = Callable[[str, str], None]
@@ -33,14 +33,22 @@ class Recorder:
     What a crash leaves unwritten is sent again when its lease ends, never lost.
     """
 
-    def __init__(self, database: Database, zone: ZoneInfo, clock: Callable[[], datetime], counted: Counted) -> None:
+    def __init__(
+        self,
+        database: Database,
+        zone: ZoneInfo,
+        clock: Callable[[], datetime],
+        counted: Counted,
+        channels: Collection[str],
+    ) -> None:
+        """`channels` are all by which a broadcast goes out."""
         self._database = database
+        self._channels = channels
         self._zone = zone
         self._clock = clock
         self._counted = counted
         self._waiting: deque[tuple[Sequence[Outcome], asyncio.Future[None]]] = deque()
         self._writing: asyncio.Task[None] | None = None
-        self._storms: dict[int, deque[bool]] = {}
 
     async def record(self, *outcomes: Outcome) -> None:
         """Return when these are saved; raises one of DATABASE_TROUBLE if they are not."""
@@ -104,25 +112,25 @@ class Recorder:
         await self._watch(db, outcomes, now)
 
     async def _watch(self, db: AsyncSession, outcomes: Iterable[Outcome], now: datetime) -> None:
-        """Pause a broadcast of which too much of what this process sent last has failed for good."""
-        for outcome in outcomes:
-            number = outcome.letter.broadcast_id
-            if number is None or outcome.state not in ("sent", "failed"):
+        """Pause the broadcasts of which too much has failed lately, by whichever processes, and tell the staff."""
+        failed = {
+            outcome.letter.broadcast_id: outcome.error
+            for outcome in outcomes
+            if outcome.letter.broadcast_id is not None and storms.counts(outcome)
+        }
+        for number, error in failed.items():
+            if (count := await storms.failures(db, number, self._channels, now)) is None:
                 continue
-            last = self._storms.setdefault(number, deque(maxlen=STORM_OF))
-            last.append(outcome.state == "failed")
-            if outcome.state == "sent" or sum(last) <= STORM * STORM_OF:
-                continue
-            reason = f"{sum(last)} of the last {len(last)} failed: {outcome.error}"
-            last.clear()
-            log.warning("error storm", broadcast=number, reason=reason)
+            reason = f"{count} of the last {storms.OF} failed: {error}"
             try:
                 await steering.pause(db, None, number, reason, now=now)
             except (states.Overtaken, states.NoSuchBroadcast):
                 # Somebody paused, cancelled or erased it first.
                 continue
-        if len(self._storms) > 100:
-            self._storms = dict(list(self._storms.items())[-50:])
+            log.warning("error storm", broadcast=number, reason=reason)
+            broadcast, notice = await states.found(db, number)
+            newsroom = Newsroom(Reach(), self._zone)
+            await editors.tell_of_halt(db, broadcast, notice, reason, newsroom=newsroom, now=now)
 
 
 async def write(db: AsyncSession, outcomes: Sequence[Outcome]) -> None:

@@ -4,6 +4,7 @@ from bot.conversation.router import Router
 from bot.handlers import (
     bookings,
     broadcasts,
+    drafts,
     features,
     finding,
     help_calls,
@@ -19,10 +20,12 @@ from bot.handlers import (
     settings,
     staff,
     weather,
+    welcome,
 )
 
 # The reader of the last one that has one is asked what free text means.
 HANDLERS: tuple[Router, ...] = (
+    welcome.router,
     menu.router,
     nearest.router,
     finding.router,
@@ -37,6 +40,7 @@ HANDLERS: tuple[Router, ...] = (
     notices.router,
     help_calls.router,
     broadcasts.router,
+    drafts.router,
     weather.router,
     staff.router,
     features.router,

@@ -1,28 +1,22 @@
-"""Notices by staff, from a chat: written step by step, shown as riders will read them, handed in, approved, steered."""
-
-from typing import ClassVar
+"""Notices of the staff in a chat: what is under way, approved, returned, steered, withdrawn and put right."""
 
 from bot.conversation import Ask, Asked, Choose, Dialog, Done, Next, Router, Turn
-from bot.errors import Problem
 from bot.handlers import menu
 from bot.i18n import Text, _
 from bot.messages import Button
-from bot.services import authority, linking, moments, notices, riders, weather
+from bot.services import authority, linking, notices, weather
 from bot.services.authority import Member
 from bot.services.broadcasts import composing, report, states, steering
-from bot.services.broadcasts.audience import Audience
 from bot.services.broadcasts.newsroom import Newsroom
 from bot.services.city import City
 from bot.services.notices import Words
 
 router = Router()
 
-ALL, NOW = "all", "now"
+ALL = "all"
 LISTED = 6
-
-
-class NoSuchTime(Problem):
-    text = _("When is that? Type for instance “tomorrow 7:30” or “2026-12-01 07:30”.")
+# Somebody may have got it.
+_TOLD = ("sending", "paused", "finished")
 
 
 async def member_at(turn: Turn, action: str) -> Member | None:
@@ -38,6 +32,19 @@ async def member_at(turn: Turn, action: str) -> Member | None:
 def number(text: str) -> int:
     """A number in a token from outside; 0 where it is none."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 15 else 0
+
+
+async def county_question(turn: Turn, action: str) -> Choose | Done:
+    """Where it holds: the whole city or a county, for those of a county only theirs; over for whoever may not."""
+    member = await member_at(turn, action)
+    if member is None:
+        return Done()
+    bound = member.counties if member.role == "county" else ()
+    counties = turn.use(City).counties.values()
+    options: dict[str, Text | str] = {
+        county.code: county.called(turn.voice.locale) for county in counties if not bound or county.code in bound
+    }
+    return Choose(_("Where?"), options if bound else {ALL: _("The whole city"), **options})
 
 
 @router.reads("/broadcast", "群发", "群發")
@@ -99,8 +106,10 @@ def _levers(turn: Turn, member: Member, state: str, broadcast_id: int, failed: i
             if state in wanted
         ]
         rows.append(tuple(row))
-        if state in ("sending", "paused", "finished"):
-            rows.append((Button(turn.word(_("⚠ Withdraw it")), f"bctake.{broadcast_id}"),))
+        wrong = [Button(turn.word(_("⚠ Withdraw it")), f"bctake.{broadcast_id}")] if state in _TOLD else []
+        if state in (*_TOLD, "withdrawn") and authority.may(member, "notice.write"):
+            wrong.append(Button(turn.word(_("✎ Put it right")), f"bcfix.{broadcast_id}"))
+        rows.append(tuple(wrong))
     rows.append((Button(turn.word(_("↻ Look again")), f"bc.{broadcast_id}"), Button(turn.word(_("All")), "bcs")))
     return [row for row in rows if row]
 
@@ -189,64 +198,24 @@ class Withdraw(Dialog, name="withdraw"):
         return Done(_("Withdrawn. Who got it is being told."))
 
 
-@router.on_press("bcnew")
-class Compose(Dialog, name="broadcast"):
-    """Who, what, when; then as riders will read it, and handed in."""
+@router.on_press("bcfix")
+class Correct(Dialog, name="correct"):
+    """Other words for those who got the wrong ones; a second person approves them like any others."""
 
-    vehicle: str = ""
-    county: str = ""
-    category: str = ""
-    urgency: str = ""
+    broadcast_id: int = 0
     title: str = ""
     body: str = ""
-    broadcast_id: int = 0
-
-    _EVERYBODY: ClassVar[Text] = _("Everybody")
 
     async def begin(self, turn: Turn) -> Asked:
-        return self.ask_vehicle if await member_at(turn, "notice.write") else Done()
-
-    async def ask_vehicle(self, turn: Turn) -> Asked:
-        return Choose(_("Whom does it concern?"), {ALL: self._EVERYBODY, **riders.VEHICLE_NAMES})
-
-    async def take_vehicle(self, turn: Turn, vehicle: str) -> Next:
-        self.vehicle = "" if vehicle == ALL else vehicle
-        return self.ask_county
-
-    async def ask_county(self, turn: Turn) -> Asked:
         member = await member_at(turn, "notice.write")
         if member is None:
             return Done()
-        bound = member.counties if member.role == "county" else ()
-        counties = turn.use(City).counties.values()
-        options: dict[str, Text | str] = {
-            county.code: county.called(turn.voice.locale) for county in counties if not bound or county.code in bound
-        }
-        return Choose(_("Where?"), options if bound else {ALL: _("The whole city"), **options})
-
-    async def take_county(self, turn: Turn, county: str) -> Next:
-        self.county = "" if county == ALL else county
-        return self.ask_category
-
-    async def ask_category(self, turn: Turn) -> Asked:
-        return Choose(_("What kind of notice is it?"), notices.CATEGORIES)
-
-    async def take_category(self, turn: Turn, category: str) -> Next:
-        self.category = category
-        return self.ask_urgency
-
-    async def ask_urgency(self, turn: Turn) -> Asked:
-        return Choose(
-            _("How urgent is it? Red goes out at any hour, past what people muted: only for danger."),
-            {key: notices.URGENCIES[key] for key in ("normal", "important", "red")},
-        )
-
-    async def take_urgency(self, turn: Turn, urgency: str) -> Next:
-        self.urgency = urgency
+        self.broadcast_id = number(turn.argument)
+        await states.allowed(turn.db, member, "notice.write", self.broadcast_id)
         return self.ask_title
 
     async def ask_title(self, turn: Turn) -> Asked:
-        return Ask(_("The title, one short line in Chinese."))
+        return Ask(_("The right title, one short line in Chinese."))
 
     async def take_title(self, turn: Turn, title: str) -> Next:
         notices.checked_texts({"zh_CN": Words(title, "")})
@@ -254,73 +223,29 @@ class Compose(Dialog, name="broadcast"):
         return self.ask_body
 
     async def ask_body(self, turn: Turn) -> Asked:
-        return Ask(_("The text in Chinese. The first 120 characters are what people see at a glance."))
+        return Ask(_("The right text in Chinese: who got the wrong one gets it, and the old message is changed."))
 
     async def take_body(self, turn: Turn, body: str) -> Next:
         notices.checked_texts({"zh_CN": Words(self.title, body)})
         self.body = body
-        return self.ask_when
-
-    async def ask_when(self, turn: Turn) -> Asked:
-        return Choose(
-            _("When? Choose, or type a time such as “周五 7:30”."),
-            {NOW: _("Once approved"), "明天 7:30": _("Tomorrow 7:30"), "今天 20:30": _("Today 20:30")},
-            or_words=True,
-        )
-
-    async def take_when(self, turn: Turn, when: str) -> Next:
-        member = await member_at(turn, "notice.write")
-        if member is None:
-            return Done()
-        starts_at = None if when == NOW else moments.read(when, turn.now, turn.voice.zone)
-        if when != NOW and (starts_at is None or starts_at < turn.now):
-            raise NoSuchTime
-        draft = composing.Draft(
-            self.category,
-            {"zh_CN": Words(self.title, self.body)},
-            Audience(vehicles=(self.vehicle,) if self.vehicle else (), counties=(self.county,) if self.county else ()),
-            urgency=self.urgency,
-            late="ask",
-            starts_at=starts_at,
-        )
-        self.broadcast_id = await composing.compose(turn.db, member, draft, now=turn.now)
         return self.ask_sure
 
     async def ask_sure(self, turn: Turn) -> Asked:
-        newsroom = turn.use(Newsroom)
-        found = await composing.findings(turn.db, self.broadcast_id, newsroom=newsroom, now=turn.now)
-        reaches = await composing.forecast(turn.db, self.broadcast_id, newsroom=newsroom, now=turn.now)
-        words = await composing.shown(turn.db, self.broadcast_id, voice=turn.voice)
-        lines = [
-            turn.word(
-                _(
-                    "As riders will read it:\n\n{words}\n\nNow: {now}, at their next contact: {later}, muted: {muted}.",
-                    words=words.text,
-                    now=sum(reaches.pushable.values()),
-                    later=sum(reaches.at_next_contact.values()),
-                    muted=reaches.muted,
-                )
-            ),
-            *(f"✕ {turn.word(text)}" for text in found.blockers),
-            *(f"⚠ {turn.word(text)}" for text in found.warnings),
-        ]
-        options: dict[str, Text] = {"again": _("✎ Other words")}
-        if not found.blockers:
-            options = {"yes": _("✓ Hand in for approval")} | options
-        return Choose("\n".join(lines), options)
+        said = _(
+            "{title}\n{body}\n\nOnce handed in, the wrong notice stops at once; these words go out when a second "
+            "person approves.",
+            title=self.title,
+            body=self.body,
+        )
+        return Choose(said, {"yes": _("✓ Hand in for approval"), "again": _("✎ Other words")})
 
     async def take_sure(self, turn: Turn, answer: str) -> Next:
         member = await member_at(turn, "notice.write")
         if member is None:
             return Done()
         if answer != "yes":
-            await steering.cancel(turn.db, member, self.broadcast_id, now=turn.now)
-            self.broadcast_id = 0
             return self.ask_title
-        await composing.submit(turn.db, member, self.broadcast_id, newsroom=turn.use(Newsroom), now=turn.now)
+        words = {"zh_CN": Words(self.title, self.body)}
+        newsroom = turn.use(Newsroom)
+        await steering.correct(turn.db, member, self.broadcast_id, words, newsroom=newsroom, now=turn.now)
         return Done(_("Handed in. A second person looks at it; you hear of it here."))
-
-    async def abandon(self, turn: Turn) -> None:
-        member = await member_at(turn, "notice.write")
-        if member and self.broadcast_id:
-            await steering.cancel(turn.db, member, self.broadcast_id, now=turn.now)

@@ -2,6 +2,7 @@
 
 from bot.conversation import Ask, Asked, AskLocation, Dialog, Done, Next, Router, Turn
 from bot.handlers.broadcasts import member_at, number
+from bot.handlers.menu import stale
 from bot.handlers.rights import call
 from bot.i18n import _
 from bot.messages import Location
@@ -58,7 +59,9 @@ async def handled(turn: Turn) -> None:
     member = await member_at(turn, "help.answer")
     if member is None:
         return
-    if await help_calls.handle(turn.db, member.id, call_id=number(turn.argument), now=turn.now):
-        turn.say(_("Yours: nobody else is asked. Thank you."))
+    try:
+        await help_calls.handle(turn.db, member, call_id=number(turn.argument), now=turn.now)
+    except help_calls.NoSuchCall:
+        await stale(turn)
     else:
-        turn.say(_("Somebody has taken it already."))
+        turn.say(_("Yours: nobody else is asked. Thank you."))

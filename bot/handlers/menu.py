@@ -26,18 +26,6 @@ def vehicles(turn: Turn, after: str = "") -> tuple[tuple[Button, ...], ...]:
     return tuple(named[:2]), tuple(named[2:]), (skip,)
 
 
-@router.reads("/start", "start", "开始", "開始")
-async def start(turn: Turn) -> None:
-    hello = _("Hello, I am Nuanxin: I find riders and drivers the nearest place that is open.")
-    first = _("Send your location to begin, or just type, such as “where can I charge”.")
-    menu = (Button(turn.word(MENU), "menu"),)
-    if turn.person.vehicle:
-        turn.say(_("{hello}\n{first}", hello=hello, first=first), share(turn), menu)
-        return
-    ask = _("{hello}\n{first}\nWhat do you drive? Then I sort for you.", hello=hello, first=first)
-    turn.say(ask, share(turn), menu, *vehicles(turn))
-
-
 @router.reads("/menu", "menu", "菜单", "菜單", "目录", "功能")
 @router.reads_press("menu")
 async def menu(turn: Turn) -> None:

@@ -137,7 +137,7 @@ def _count(turn: Turn, search: Search, findings: Findings) -> None:
     if wish is not _ANYTHING:
         wanted = ",".join(sorted((*wish.kinds, *wish.amenities, *(("charging",) if wish.charging else ()))))
     found = bool(findings.found) and not findings.relaxed and findings.found[0].distance_m <= FAR_M
-    turn.use(Tally).add(turn.now, wanted, search.lat, search.lng, found=found)
+    turn.use(Tally).add(turn.now, wanted, search.lat, search.lng, found=found, rider_id=turn.person.rider_id)
 
 
 def _carried(turn: Turn, search: Search) -> str:

@@ -18,7 +18,8 @@ MOST_LISTED = 8
 @router.reads("/notices", "notices", "通知", "公告")
 @router.reads_press("notices")
 async def recent(turn: Turn) -> None:
-    """The last thirty days."""
+    """The last thirty days, the newest first: `notices.FIRST` goes on from the one of that place."""
+    first = _number(turn.argument)
     wanted = await preferences.of(turn.db, turn.person.rider_id)
     told = await mailbox.recent(turn.db, turn.person.rider_id, now=turn.now)
     if not told:
@@ -28,7 +29,11 @@ async def recent(turn: Turn) -> None:
         nothing = _("No notices in the last thirty days. They come here by themselves.")
         turn.say(nothing, (_settings(turn), _menu(turn)))
         return
-    rows = [(Button(_titled(turn, one), f"nread.{one.broadcast_id}"),) for one in told[:MOST_LISTED]]
+    first = first if first < len(told) else 0
+    shown = told[first : first + MOST_LISTED]
+    rows = [(Button(_titled(turn, one), f"nread.{one.broadcast_id}"),) for one in shown]
+    if len(told) > first + MOST_LISTED:
+        rows.append((Button(turn.word(_("Earlier ones ›")), f"notices.{first + MOST_LISTED}"),))
     turn.say(_("Notices of the last thirty days. Tap one to read it."), *rows, (_settings(turn), _menu(turn)))
 
 
@@ -80,11 +85,11 @@ async def stop_this_kind(turn: Turn) -> None:
     if turn.argument.strip().casefold() in ("all", "全部"):
         await stop_all(turn)
         return
-    last = await mailbox.recent(turn.db, turn.person.rider_id, now=turn.now)
+    last = await mailbox.last_kind(turn.db, turn.person.rider_id)
     if not last:
         await stop_all(turn)
         return
-    turn.argument = last[0].category
+    turn.argument = last
     await mute(turn)
 
 

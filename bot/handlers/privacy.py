@@ -6,7 +6,7 @@ from bot.conversation import Router, Turn
 from bot.handlers.settings import LANGUAGES
 from bot.i18n import Text, _
 from bot.messages import Button
-from bot.services import bookings, riders
+from bot.services import bookings, people, riders
 from bot.services.city import City
 from bot.services.desk import Desk
 
@@ -24,7 +24,8 @@ async def privacy(turn: Turn) -> None:
             "You need no name and no number here, but for some bookings: there I ask you first, keep them encrypted "
             "and erase them 30 days after the date.\n"
             "📍 Your location: used for the answer, then forgotten. The buttons of a list carry it encrypted, to about "
-            "10 metres; where there are no buttons we keep it encrypted for 30 minutes.\n"
+            "10 metres; where there are no buttons we keep it encrypted for 30 minutes. What WeChat may tell us of it "
+            "as you open the account stays in memory for two minutes, for when you ask what is near.\n"
             "🗂 Kept until you erase it: your address in this chat (to answer you), language, vehicle and county "
             "(to sort for you), and what you reported of places, without where you were.\n"
             "💬 A question that is still open is kept until you answer or cancel it; messages we sent stay for "
@@ -40,6 +41,7 @@ async def privacy(turn: Turn) -> None:
             Button(turn.word(_("Erase me")), "erase"),
         ),
         (Button(turn.word(_("Name and number of my bookings")), "consent"),),
+        (Button(turn.word(_("A code for the staff")), "mycode"),),
     )
 
 
@@ -68,6 +70,19 @@ async def mine(turn: Turn) -> None:
     turn.say("\n".join(lines), (Button(turn.word(_("Erase me")), "erase"),))
 
 
+@router.on_press("mycode")
+async def my_code(turn: Turn) -> None:
+    """For who stands at a desk of the city's staff and wants to know, or have changed, what is kept."""
+    code = await people.issue(turn.db, turn.person.rider_id, now=turn.now, desk=turn.use(Desk))
+    turn.say(
+        _(
+            "Show the staff this code: {code}\nIt works once, for ten minutes. With it they see what is kept of you, "
+            "and give it to you as a file or erase it if you ask them to.",
+            code=code,
+        )
+    )
+
+
 @router.reads_press("erase")
 async def erase(turn: Turn) -> None:
     pressed = int(turn.now.timestamp() // 60)
@@ -86,7 +101,7 @@ async def forget(turn: Turn) -> None:
         await erase(turn)
         return
     await bookings.forget(turn.db, turn.person.rider_id, now=turn.now, desk=turn.use(Desk))
-    await riders.erase(turn.db, turn.person.rider_id)
+    turn.changed += await riders.erase(turn.db, turn.person.rider_id)
     turn.erased = True
     turn.say(_("Everything kept of you is erased. Goodbye, and take care on the road."), erased=True)
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from bot.conversation import Asked, Choose, Dialog, Done, Next, Router, Turn
 from bot.database import Database
-from bot.handlers.broadcasts import ALL, member_at, number
-from bot.i18n import Text, _
+from bot.handlers.broadcasts import ALL, county_question, member_at, number
+from bot.i18n import _
 from bot.services import weather
 from bot.services.broadcasts.newsroom import Newsroom
 from bot.services.city import City
@@ -47,15 +47,7 @@ class Level(Dialog, name="weather"):
         return self.ask_county
 
     async def ask_county(self, turn: Turn) -> Asked:
-        member = await member_at(turn, "weather.propose")
-        if member is None:
-            return Done()
-        bound = member.counties if member.role == "county" else ()
-        counties = turn.use(City).counties.values()
-        options: dict[str, Text | str] = {
-            county.code: county.called(turn.voice.locale) for county in counties if not bound or county.code in bound
-        }
-        return Choose(_("Where?"), options if bound else {ALL: _("The whole city"), **options})
+        return await county_question(turn, "weather.propose")
 
     async def take_county(self, turn: Turn, county: str) -> Next:
         member = await member_at(turn, "weather.propose")
@@ -84,7 +76,7 @@ async def approve(turn: Turn) -> None:
     member = await member_at(turn, "weather.approve")
     if member is None:
         return
-    await weather.approve(
+    is_in_force = await weather.approve(
         turn.db,
         member,
         number(turn.argument),
@@ -92,7 +84,10 @@ async def approve(turn: Turn) -> None:
         database=turn.use(Database),
         now=turn.now,
     )
-    await _say(turn, number(turn.argument))
+    if is_in_force:
+        await _say(turn, number(turn.argument))
+    else:
+        turn.say(_("You stand for these words now. They were never reviewed: a second person has to approve them."))
 
 
 @router.on_press("wxno")

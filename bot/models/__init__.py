@@ -9,6 +9,7 @@ from bot.models.exchanges import AccessToken, Exchange
 from bot.models.notices import (
     Broadcast,
     HelpCall,
+    MassSend,
     MutedTopic,
     Notice,
     NoticeResponse,
@@ -22,7 +23,7 @@ from bot.models.outbox import Outbound, Pause, Step
 from bot.models.places import Place, PlaceChange, PlacePicture, PlaceReport, SearchCount
 from bot.models.riders import Contact, Rider
 from bot.models.schedule import Due, Heartbeat, Lease
-from bot.models.staff import StaffMember, StaffReset, StaffSession
+from bot.models.staff import StaffFile, StaffMember, StaffReset, StaffSession
 
 __all__ = [
     "AccessToken",
@@ -42,6 +43,7 @@ __all__ = [
     "Lease",
     "LinkCode",
     "LinkTry",
+    "MassSend",
     "MutedTopic",
     "Notice",
     "NoticeResponse",
@@ -61,6 +63,7 @@ __all__ = [
     "Session",
     "SessionPattern",
     "StaffChat",
+    "StaffFile",
     "StaffMember",
     "StaffReset",
     "StaffSession",

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.models.base import Base, BigId
@@ -104,6 +104,32 @@ class Broadcast(Base):
     corrects_id: Mapped[int | None] = mapped_column(ForeignKey("broadcasts.id", ondelete="SET NULL"), default=None)
     schedule_id: Mapped[int | None] = mapped_column(ForeignKey(Schedule.id, ondelete="SET NULL"), default=None)
     fire_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class MassSend(Base):
+    """The one message by which a platform tells many of a broadcast's recipients at once.
+
+    `state` is `gathering`, `sending`, `accepted`, `finished` or `failed`; it is looked at next at `due`. `key` is ours
+    and makes a second try harmless, `message_id` and `group_id` (0: none) are the platform's. `sent_at` counts against
+    the quota.
+    """
+
+    __tablename__ = "mass_sends"
+    __table_args__ = (Index(None, "channel", "sent_at"), Index(None, "channel", "due"))
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, init=False)
+    broadcast_id: Mapped[int | None] = mapped_column(ForeignKey(Broadcast.id, ondelete="SET NULL"), unique=True)
+    channel: Mapped[str]
+    key: Mapped[str] = mapped_column(unique=True)
+    at: Mapped[datetime]
+    due: Mapped[datetime]
+    state: Mapped[str] = mapped_column(default="gathering")
+    tries: Mapped[int] = mapped_column(default=0)
+    people: Mapped[int] = mapped_column(default=0)
+    group_id: Mapped[int] = mapped_column(BigInteger, default=0)
+    message_id: Mapped[str] = mapped_column(default="")
+    error: Mapped[str] = mapped_column(default="")
+    sent_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
 class NoticeWish(Base):

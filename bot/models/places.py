@@ -92,7 +92,11 @@ class PlaceChange(Base):
 
 
 class SearchCount(Base):
-    """How often something was looked for, without who: by hour, kind, square kilometre, and whether found."""
+    """How often something was looked for, without who: by hour, kind, square kilometre, and whether found.
+
+    Of those who found nothing each sets one of 31 bits in `people`, which one depends on a key, the person and the
+    square: no fewer people looked there than bits are set, and nobody can be told from a bit that many share.
+    """
 
     __tablename__ = "search_counts"
 
@@ -101,6 +105,7 @@ class SearchCount(Base):
     square: Mapped[str] = mapped_column(primary_key=True)
     found: Mapped[bool] = mapped_column(primary_key=True)
     count: Mapped[int] = mapped_column(default=0)
+    people: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class PlacePicture(Base):

@@ -51,3 +51,17 @@ class StaffReset(Base):
     token_hash: Mapped[str] = mapped_column(primary_key=True)
     staff_id: Mapped[int] = mapped_column(ForeignKey(StaffMember.id, ondelete="CASCADE"), index=True)
     until: Mapped[datetime]
+
+
+class StaffFile(Base):
+    """The file that somebody of the staff sent last, for as long as they look at what it would do."""
+
+    __tablename__ = "staff_files"
+
+    staff_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey(StaffMember.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    name: Mapped[str]
+    digest: Mapped[str]
+    data: Mapped[bytes]
+    at: Mapped[datetime]

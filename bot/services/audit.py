@@ -6,7 +6,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.models import AuditEntry
@@ -76,6 +76,14 @@ async def of(db: AsyncSession, subject: str, *, limit: int = 100) -> list[Entry]
     query = select(AuditEntry).where(AuditEntry.subject == subject).order_by(AuditEntry.id.desc()).limit(limit)
     entries = [Entry(row.at, row.login, row.action, row.before, row.after) for row in await db.scalars(query)]
     return entries[::-1]
+
+
+async def count(db: AsyncSession, member: Member, subject: str, *, since: datetime) -> int:
+    """How often this member did something to `subject` since then."""
+    query = select(func.count()).where(
+        AuditEntry.subject == subject, AuditEntry.staff_id == member.id, AuditEntry.at > since
+    )
+    return await db.scalar(query) or 0
 
 
 async def page(db: AsyncSession, wanted: Wanted, *, before: int | None = None, limit: int = PAGE) -> list[Row]:

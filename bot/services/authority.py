@@ -59,6 +59,8 @@ TABLE: dict[str, frozenset[str]] = {
     "place.export": _EVERY_DAY,
     "offering.read": _EVERY_DAY,
     "offering.write": _SERVICE,
+    "offering.import": frozenset({"admin", "operator"}),
+    "session.read": _EVERY_DAY | {"lawyer"},
     "session.write": _SERVICE,
     "booking.read": _SERVICE | {"lawyer"},
     "booking.write": _SERVICE,

@@ -11,7 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.database import Database
 from bot.models import Booking
 from bot.schedule import Jobs, later
-from bot.services import bookings, help_calls, holidays, linking, patterns, reminders, waitlist
+from bot.services import (
+    bookings,
+    figures,
+    help_calls,
+    holidays,
+    linking,
+    patterns,
+    place_uploads,
+    pruning,
+    reminders,
+    waitlist,
+)
 from bot.services.desk import Desk
 from bot.services.seating import seats
 
@@ -34,7 +45,12 @@ def register(jobs: Jobs, desk: Desk) -> None:
         await plan_night(db, now=now, desk=desk)
         for pattern_id in await patterns.going_on(db, now=now, desk=desk):
             await later(db, now, EXTENSION, key=f"{EXTENSION}:{pattern_id}", pattern_id=pattern_id)
+        await later(db, now, pruning.JOB, key=pruning.JOB)
         remark_holidays(desk, now)
+
+    @jobs.job(pruning.JOB)
+    async def prune(db: AsyncSession, now: datetime, **values: Any) -> None:
+        await pruning.prune(db, now, **values)
 
     @jobs.job(EXTENSION)
     async def extend(db: AsyncSession, now: datetime, pattern_id: int) -> None:
@@ -77,11 +93,13 @@ async def sweep(database: Database, now: datetime, desk: Desk) -> int:
 
 
 async def erase(database: Database, now: datetime) -> int:
-    """Erase what has been kept long enough; hourly. Returns from how many bookings."""
+    """Erase what has been kept long enough, of people and of files that wait; hourly. Returns how many bookings."""
     async with database.writing() as db:
         erased = await bookings.erase_old(db, now=now)
         await linking.forget_old(db, now=now)
         await help_calls.erase_old(db, now=now)
+        await figures.forget_people(db, now=now)
+        await place_uploads.forget_old(db, now)
     if erased:
         log.info("bookings erased", count=erased)
     return erased

@@ -1,16 +1,16 @@
 """What a channel remembers of messages and their answers, for all processes: one row a message, and not for long."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import and_, bindparam, case, delete, exists, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, exists, func, literal, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from bot.database import Database, Prepared, Write, together
 from bot.models import Contact, Exchange
-from bot.services.windows import Grant, opening
+from bot.services.windows import Grant, opened, opening
 
 # How long a message without an answer keeps its person busy.
 BUSY = timedelta(minutes=2)
@@ -35,11 +35,17 @@ class Exchanges(Generic[B]):
         self._channel = channel
         self._begun = begun
         self._grants = grants
+        # Where a round trip counts, one statement is one transaction.
+        self._at_once = None if database.embedded else database.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def begin(self, key: str, user: str, *, opens: str, now: datetime, until: datetime) -> B:
         """A delivery of message `key` came `now`; whoever first begins it may work on it `until` then."""
-        person = {"channel": self._channel, "user": user}
         opens = opens if opens in self._grants else ""
+        if self._at_once:
+            others = await self._begin_at_once(self._at_once, key, user, opens=opens, now=now, until=until)
+            if others is not None:
+                return self._known(others, is_mine=True, since=now, answer=None, told=True)
+        person = {"channel": self._channel, "user": user}
         new = Write(_BEGIN, {"key": key, **person, "since": now, "until": until, "opens": opens})
         async with self._database.turn() as db:
             since, answer, told, is_mine = now, None, True, True
@@ -50,6 +56,24 @@ class Exchanges(Generic[B]):
                 # Between the two they may have asked to be forgotten: then it is begun like a new one.
                 since, answer, told = row or (now, None, True)
             others = await _OTHERS.all(db, key=key, lately=now - BUSY, **person)
+        return self._known(others, is_mine=is_mine, since=since, answer=answer, told=told)
+
+    async def _begin_at_once(
+        self, engine: AsyncEngine, key: str, user: str, *, opens: str, now: datetime, until: datetime
+    ) -> list[Any] | None:
+        """Begin a message that nobody knew, in one statement; what is known of the others, None if it was known."""
+        values = {"key": key, "channel": self._channel, "user": user, "since": now, "until": until, "opens": opens}
+        grant = self._grants.get(opens)
+        window = {"until_open": now + grant.lasts, "pushes": grant.pushes} if grant else {}
+        statement = _BEGIN_AND_OPEN if grant else _BEGIN_ALONE
+        async with engine.connect() as connection:
+            # Given as parameters, the values would also set columns of their names.
+            rows = (await connection.execute(statement.params(**values, **window, lately=now - BUSY))).all()
+        if not rows[0].is_new:
+            return None
+        return [(row.key, row.answer, row.told, row.since) for row in rows if row.key is not None]
+
+    def _known(self, others: Sequence[Any], *, is_mine: bool, since: datetime, answer: bytes | None, told: bool) -> B:
         said = [(other, kept, was_told) for other, kept, was_told, _since in others if kept is not None]
         return self._begun(
             is_mine=is_mine,
@@ -74,6 +98,13 @@ class Exchanges(Generic[B]):
     ) -> None:
         """The answer to `key`; it tells those of the keys `also`, and what was on the `shelf` is part of it."""
         values = {"key": key, "channel": self._channel, "user": user, "answer": answer, "told": told, "now": now}
+        if self._at_once:
+            async with self._at_once.connect() as connection:
+                done = await connection.execute(_KEEP_ALL.params(**values, also=list(also), shelf=list(shelf)))
+                opens = done.one().opens
+            if not opens:
+                return
+            also, shelf = (), ()
         async with self._database.turn() as db:
             kept = await _KEEP.first(db, **values)
             if kept and kept[0]:
@@ -131,6 +162,27 @@ def _others() -> Any:
     return found.where(or_(is_owed, is_busy, _ROW.id == newest)).order_by(_ROW.id)
 
 
+def _begins_at_once(*, opens_window: bool) -> Any:
+    """All of it as one statement: begin the message, open the window, and see what else there is."""
+    begun = _begins().cte("begun")
+    others = _others().subquery("others")
+    is_new = exists(select(begun.c.id)).label("is_new")
+    one = select(literal(1).label("one")).subquery("one")
+    found = select(is_new, others).select_from(one.outerjoin(others, true()))
+    if opens_window:
+        found = found.add_cte(opened(until="until_open", unless="key").cte("opened"))
+    return found
+
+
+def _keeps_all() -> Any:
+    told = update(_TABLE).where(_ROW.key.in_(bindparam("also", expanding=True))).values(told=True)
+    gone = delete(_TABLE).where(_ROW.key.in_(bindparam("shelf", expanding=True)))
+    kept = _keeps().cte("kept")
+    return select(kept.c.opens).add_cte(told.cte("told"), gone.cte("gone"))
+
+
+_BEGIN_ALONE, _BEGIN_AND_OPEN = _begins_at_once(opens_window=False), _begins_at_once(opens_window=True)
+_KEEP_ALL = _keeps_all()
 _BEGIN = Prepared(_begins())
 _TAKE_OVER = Prepared(
     update(_TABLE)

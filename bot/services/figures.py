@@ -3,10 +3,12 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import reduce
+from operator import or_ as or_bits
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -24,11 +26,12 @@ from bot.models import (
     SearchCount,
     Session,
 )
+from bot.services.broadcasts import report
 
 UNVERIFIED_AFTER = timedelta(days=90)
 LATELY = timedelta(days=30)
-# A square with fewer searches than this could point at somebody.
-LEAST_IN_SQUARE = 5
+# A square in which fewer people looked could point at somebody.
+LEAST_PEOPLE = 5
 MOST_SQUARES = 500
 
 
@@ -59,12 +62,16 @@ class Today:
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """About a square kilometre (WGS-84, its middle) where searches found nothing suitable."""
+    """About a square kilometre (WGS-84, its middle) where searches found nothing suitable.
+
+    `count` is how many searches, `people` how many people there were at least.
+    """
 
     lat: float
     lng: float
     wanted: str
     count: int
+    people: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +89,24 @@ class Reached:
 
 
 async def needs(db: AsyncSession, *, now: datetime, zone: ZoneInfo, counties: Collection[str] = ()) -> Needs:
-    """What needs a person; with `counties` only the places of those."""
+    """What needs a person; with `counties` only at the places of those, and no session that has no place."""
     midnight = _midnight(now, zone)
     old = (now - UNVERIFIED_AFTER).astimezone(zone).date()
     here = [Place.county.in_(counties)] if counties else []
     live = and_(Place.state == "published", *here)
     tomorrow = and_(Session.starts_at >= midnight + timedelta(days=1), Session.starts_at < midnight + timedelta(days=2))
+    homeless = and_(literal(not counties), Session.state == "open", Session.place_id.is_(None), Session.address == "")
+    unfinished = select(Session.id).where(Session.closed_out_at.is_(None))
+    if counties:
+        unfinished = unfinished.join(Place, Place.id == Session.place_id).where(*here)
     counts = (
         _count(Broadcast.id, Broadcast.state == "in_review"),
         _count(Outbound.id, Outbound.state == "failed", Outbound.tried_at > now - timedelta(days=1)),
         _count(HelpCall.id, HelpCall.handled_at.is_(None)),
         _count(Place.id, live, Place.doubtful_since.is_not(None)),
         _count(Place.id, live, or_(Place.verified_at.is_(None), Place.verified_at < old)),
-        _count(Session.id, tomorrow, Session.state == "open", Session.place_id.is_(None), Session.address == ""),
-        _count(Booking.id, Booking.state == "pending"),
+        _count(Session.id, tomorrow, homeless),
+        _count(Booking.id, Booking.state == "pending", Booking.session_id.in_(unfinished)),
     )
     row = (await db.execute(select(*(count.scalar_subquery() for count in counts)))).one()
     return Needs(*row)
@@ -147,21 +158,33 @@ async def searches_by_kind(db: AsyncSession, *, now: datetime) -> list[tuple[str
 
 
 async def unmet_squares(db: AsyncSession, *, now: datetime) -> list[Square]:
-    """Where searches of the last thirty days found nothing suitable, the most first; none with fewer than five."""
+    """Where searches of the last thirty days found nothing suitable, the most first; none with fewer than five people.
+
+    People are counted by the bits that they set: two may share one, so that there are never fewer than counted.
+    """
     total = func.sum(SearchCount.count)
+    # Both databases can put texts together; only one of them knows `bit_or`.
+    bits = func.aggregate_strings(cast(SearchCount.people, String), ",")
     query = (
-        select(SearchCount.square, SearchCount.wanted, total)
+        select(SearchCount.square, SearchCount.wanted, total, bits)
         .where(SearchCount.hour > now - LATELY, SearchCount.found.is_(False), SearchCount.square != "")
         .group_by(SearchCount.square, SearchCount.wanted)
-        .having(total >= LEAST_IN_SQUARE)
-        .order_by(total.desc())
-        .limit(MOST_SQUARES)
+        .having(total >= LEAST_PEOPLE)
+        .order_by(total.desc(), SearchCount.square, SearchCount.wanted)
     )
-    squares = []
-    for square, wanted, count in await db.execute(query):
-        lat, lng = map(float, square.split(","))
-        squares.append(Square(lat, lng, wanted, count))
-    return squares
+    squares: list[Square] = []
+    for square, wanted, count, told in await db.execute(query):
+        people = reduce(or_bits, map(int, set(told.split(",")))).bit_count()
+        if people >= LEAST_PEOPLE:
+            lat, lng = map(float, square.split(","))
+            squares.append(Square(lat, lng, wanted, count, people))
+    return squares[:MOST_SQUARES]
+
+
+async def forget_people(db: AsyncSession, *, now: datetime) -> None:
+    """Drop even the bits of those who looked in vain longer ago than anything is drawn from them."""
+    old = update(SearchCount).where(SearchCount.hour <= now - LATELY, SearchCount.people != 0)
+    await db.execute(old.values(people=0))
 
 
 async def bookings_by_offering(db: AsyncSession, *, now: datetime) -> list[tuple[str, Mapping[str, int]]]:
@@ -185,10 +208,8 @@ async def reach_of_notices(db: AsyncSession, *, limit: int = 20) -> list[Reached
     ids = list(await db.scalars(newest))
     titles = select(Broadcast.id, Notice.texts).join(Notice, Notice.id == Broadcast.notice_id)
     named = {id: texts["zh_CN"]["title"] for id, texts in await db.execute(titles.where(Broadcast.id.in_(ids)))}
-    states: dict[int | None, dict[str, int]] = {id: {} for id in ids}
-    rows = select(Outbound.broadcast_id, Outbound.state, func.count()).where(Outbound.broadcast_id.in_(ids))
-    for id, state, count in await db.execute(rows.group_by(Outbound.broadcast_id, Outbound.state)):
-        states[id][state] = count
+    recipients = await report.counted(db, ids) | await report.kept(db, ids)
+    states = {id: recipients[id].states for id in ids}
     replies = (
         select(
             NoticeResponse.broadcast_id,

@@ -8,14 +8,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import i18n, outbox
 from bot.database import rows_changed
+from bot.errors import Problem
 from bot.i18n import Voice, _
 from bot.messages import Button, Outgoing
 from bot.models import Contact, HelpCall, Rider, StaffChat, StaffMember
-from bot.services import authority
+from bot.services import audit, authority
 from bot.services.desk import Desk
 
 _PURPOSE = "help-call"
 KEPT_FOR = timedelta(days=30)
+
+
+class NoSuchCall(Problem):
+    text = _("There is no such call for help.")
+
+
+class TakenAlready(Problem):
+    text = _("Somebody has taken it already.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,7 @@ async def ring(
         select(Contact.id, Contact.channel, Contact.locale, StaffMember)
         .join(StaffChat, StaffChat.contact_id == Contact.id)
         .join(StaffMember, StaffMember.id == StaffChat.staff_id)
-        .where(Contact.stopped_at.is_(None))
+        .where(Contact.stopped_at.is_(None), StaffMember.disabled_at.is_(None))
     )
     for contact_id, channel, locale, member in await db.execute(staff):
         if not may_answer(authority.Member(member.id, member.login, member.role, tuple(member.counties)), county):
@@ -79,10 +88,16 @@ def letter(call: Call, voice: Voice) -> Outgoing:
     return Outgoing(voice.word(said), ((Button(voice.word(_("✓ I take care of it")), f"helpdone.{call.id}"),),))
 
 
-async def handle(db: AsyncSession, staff_id: int, *, call_id: int, now: datetime) -> bool:
-    """Somebody of the staff takes care of a call; False where it was taken already or is not there."""
+async def handle(db: AsyncSession, member: authority.Member, *, call_id: int, now: datetime) -> None:
+    """This member takes care of a call; raises NoSuchCall where there is none of their counties, TakenAlready."""
+    rider = select(Rider.county).join(HelpCall, HelpCall.rider_id == Rider.id).where(HelpCall.id == call_id)
+    county = await db.scalar(rider)
+    if county is None or not may_answer(member, county):
+        raise NoSuchCall
     open_call = update(HelpCall).where(HelpCall.id == call_id, HelpCall.handled_at.is_(None))
-    return bool(await rows_changed(db, open_call.values(handled_at=now, handled_by=staff_id)))
+    if not await rows_changed(db, open_call.values(handled_at=now, handled_by=member.id)):
+        raise TakenAlready
+    await audit.record(db, member, "help.answer", f"help:{call_id}", now=now)
 
 
 async def open_calls(db: AsyncSession, *, desk: Desk, counties: tuple[str, ...] = ()) -> list[Call]:

@@ -22,7 +22,7 @@ class Found:
 class Words:
     """Many words looked for at once: leftmost first, and of those that start together the longest.
 
-    A word of Latin letters must stand alone; a Chinese one may stand anywhere.
+    A word of Latin letters must stand alone, also among digits; a Chinese one may stand anywhere.
     """
 
     def __init__(self, words: Iterable[str]) -> None:
@@ -100,10 +100,15 @@ def _lists(table: dict[str, list[str]]) -> dict[str, Words]:
 
 def _stands_alone(text: str, at: int, word: str) -> bool:
     end = at + len(word)
-    before = at > 0 and _is_latin(word[0]) and _is_latin(text[at - 1])
-    after = end < len(text) and _is_latin(word[-1]) and _is_latin(text[end])
+    before = at > 0 and _is_latin(word[0]) and _goes_on(text[at - 1])
+    after = end < len(text) and _is_latin(word[-1]) and _goes_on(text[end])
     return not (before or after)
 
 
 def _is_latin(char: str) -> bool:
     return "a" <= char <= "z"
+
+
+def _goes_on(char: str) -> bool:
+    """Whether a Latin word that this touches is a part of something longer, such as a code."""
+    return _is_latin(char) or "0" <= char <= "9"

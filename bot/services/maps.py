@@ -15,6 +15,12 @@ class Landmark:
     lng: float
 
 
+def drawn(lat: float, lng: float, datum: str) -> tuple[float, float]:
+    """A point in WGS-84 as a map in `datum` draws it; a millionth of a degree is enough to see."""
+    there = geo.convert(lat, lng, "wgs84", datum)
+    return round(there[0], 6), round(there[1], 6)
+
+
 def landmarks(city: City, datum: str, locale: str) -> list[Landmark]:
     """The middle of the city first, then the county seats, named in `locale`, in `datum`."""
     points = [(city.called(locale), city.lat, city.lng)]

@@ -76,7 +76,7 @@ class NoticeButton:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A PNG or JPEG without anything but its pixels; only `picture` makes one."""
+    """A PNG or JPEG without anything but its pixels: made by `picture`, or of a Photo that is bare."""
 
     data: bytes
 

@@ -203,6 +203,12 @@ def from_values(values: Sequence[Any]) -> Offering:
     return Offering(*columns)
 
 
+def from_model(row: Row) -> Offering:
+    """The offering that a row of the table is."""
+    names = ("questions" if field.name == "asked" else field.name for field in fields(Offering))
+    return from_values([getattr(row, name) for name in names])
+
+
 async def published(
     db: AsyncSession, *, desk: Desk, now: datetime, vehicle: str = "", county: str = ""
 ) -> list[Offered]:

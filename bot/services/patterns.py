@@ -1,7 +1,7 @@
 """Weekly patterns: sessions made ahead from a rhythm, without ever touching one that somebody booked."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -60,6 +60,21 @@ class Made:
     booked: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What `make` would do: `wanted` are all slots that the pattern asks for, `booked` the codes it would leave alone.
+
+    `off` are days of its weekdays on which it makes nothing: holidays, and its own exceptions.
+    """
+
+    wanted: tuple[tuple[datetime, datetime], ...]
+    off: tuple[date, ...]
+    added: int
+    changed: int
+    removed: int
+    booked: tuple[tuple[datetime, int], ...]
+
+
 def days(rhythm: Rhythm, calendar: Calendar, since: date, until: date) -> Iterator[date]:
     """The days of the rhythm from `since` to `until`, both included."""
     day = max(since, rhythm.first_day)
@@ -100,31 +115,59 @@ async def save(
     lawyer_id: int | None = None,
 ) -> int:
     """Keep a pattern under its code, new or changed, for `make` to act on; returns its number. Raises BadPattern."""
-    if not rhythm.weekdays <= set(range(7)) or not slots(rhythm) or rhythm.capacity < 0:
-        raise BadPattern
-    values: dict[str, Any] = {
-        "offering_id": offering_id,
-        "weekdays": sorted(rhythm.weekdays),
-        "opens": f"{rhythm.opens:%H:%M}",
-        "closes": f"{rhythm.closes:%H:%M}",
-        "slot_min": int(rhythm.slot.total_seconds() // 60),
-        "capacity": rhythm.capacity,
-        "first_day": rhythm.first_day,
-        "last_day": rhythm.last_day,
-        "breaks": [[f"{since:%H:%M}", f"{until:%H:%M}"] for since, until in rhythm.breaks],
-        "off_days": sorted(day.isoformat() for day in rhythm.off_days),
-        "extra_days": sorted(day.isoformat() for day in rhythm.extra_days),
-        "skips_holidays": rhythm.skips_holidays,
-        "place_id": place_id,
-        "address": address,
-        "lawyer_id": lawyer_id,
-    }
+    values = _columns(rhythm, offering_id=offering_id, place_id=place_id, address=address, lawyer_id=lawyer_id)
     statement = insert(db, Row).values(code=code, **values)
     kept: int | None = await db.scalar(
         statement.on_conflict_do_update(index_elements=["code"], set_=values).returning(Row.id)
     )
     assert kept is not None
     return kept
+
+
+async def foresee(
+    db: AsyncSession,
+    *,
+    code: str,
+    offering_id: int,
+    rhythm: Rhythm,
+    now: datetime,
+    desk: Desk,
+    pattern_id: int | None = None,
+    place_id: int | None = None,
+    address: str = "",
+    lawyer_id: int | None = None,
+    ahead: timedelta = AHEAD,
+) -> Foreseen:
+    """What `save` and then `make` would do, without doing it; raises BadPattern."""
+    values = _columns(rhythm, offering_id=offering_id, place_id=place_id, address=address, lawyer_id=lawyer_id)
+    pattern = Row(code=code, **values)
+    wanted = _wanted(pattern, now, now + ahead, desk)
+    for one in wanted.values():
+        one["pattern_id"] = pattern_id
+    is_taken = exists().where(Booking.session_id == Session.id)
+    coming = select(Session, is_taken).where(Session.offering_id == offering_id, Session.starts_at > now)
+    known: set[str] = set()
+    changed = removed = 0
+    booked = []
+    for session, has_bookings in (await db.execute(coming.order_by(Session.starts_at))).all():
+        known.add(session.code)
+        if pattern_id is None or session.pattern_id != pattern_id or session.state == "cancelled":
+            continue
+        one = wanted.get(session.code, {})
+        if one and _agrees(session, one):
+            continue
+        if has_bookings:
+            booked.append((session.starts_at, session.taken))
+        elif one:
+            changed += 1
+        else:
+            removed += 1
+    today, last = (at.astimezone(desk.zone).date() for at in (now, now + ahead))
+    on = set(days(rhythm, desk.calendar, today, last))
+    usual = replace(rhythm, off_days=frozenset(), extra_days=frozenset(), skips_holidays=False)
+    off = tuple(day for day in days(usual, desk.calendar, today, last) if day not in on)
+    slots_of = tuple((one["starts_at"], one["ends_at"]) for one in wanted.values())
+    return Foreseen(slots_of, off, len(wanted.keys() - known), changed, removed, tuple(booked))
 
 
 async def make(
@@ -153,7 +196,7 @@ async def make(
     booked = []
     for code, session in sorted(there.items()):
         values = wanted.get(code)
-        if values is not None and all(getattr(session, name) == value for name, value in values.items()):
+        if values is not None and _agrees(session, values):
             continue
         untouched = (Session.id == session.id, ~exists().where(Booking.session_id == session.id))
         await seats.lock(db, session.id)
@@ -207,6 +250,30 @@ def _wanted(pattern: Row, now: datetime, until: datetime, desk: Desk) -> dict[st
                 "pattern_id": pattern.id,
             }
     return wanted
+
+
+def _agrees(session: Session, values: Mapping[str, Any]) -> bool:
+    return all(getattr(session, name) == value for name, value in values.items())
+
+
+def _columns(rhythm: Rhythm, **others: Any) -> dict[str, Any]:
+    """The columns that keep a rhythm, with `others`; raises BadPattern."""
+    if not rhythm.weekdays <= set(range(7)) or not slots(rhythm) or rhythm.capacity < 0:
+        raise BadPattern
+    return {
+        "weekdays": sorted(rhythm.weekdays),
+        "opens": f"{rhythm.opens:%H:%M}",
+        "closes": f"{rhythm.closes:%H:%M}",
+        "slot_min": int(rhythm.slot.total_seconds() // 60),
+        "capacity": rhythm.capacity,
+        "first_day": rhythm.first_day,
+        "last_day": rhythm.last_day,
+        "breaks": [[f"{since:%H:%M}", f"{until:%H:%M}"] for since, until in rhythm.breaks],
+        "off_days": sorted(day.isoformat() for day in rhythm.off_days),
+        "extra_days": sorted(day.isoformat() for day in rhythm.extra_days),
+        "skips_holidays": rhythm.skips_holidays,
+        **others,
+    }
 
 
 def rhythm_of(pattern: Row) -> Rhythm:

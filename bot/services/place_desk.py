@@ -88,6 +88,11 @@ async def found(db: AsyncSession, member: Member, code: str) -> Place:
     return await _allowed(db, member, "place.read", select(Place).where(Place.code == code))
 
 
+async def writable(db: AsyncSession, member: Member, code: str) -> Place:
+    """The place with that code, locked by somebody who may change it; raises NoSuchPlace, NotAllowed."""
+    return await _locked(db, member, "place.write", code)
+
+
 async def history(db: AsyncSession, code: str) -> list[Entry]:
     """What staff did to the place, the latest first."""
     return (await audit.of(db, _subject(code), limit=_HISTORY))[::-1]

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import Literal
 
 from sqlalchemy import distinct, func, select, update
@@ -41,6 +42,9 @@ class Search:
     wanted: str
     square: str
     found: bool
+
+
+_NOBODY: Mapping[Search, int] = MappingProxyType({})
 
 
 async def version(db: AsyncSession) -> int:
@@ -142,14 +146,22 @@ async def erase_reports(db: AsyncSession, rider_id: int) -> None:
     await db.execute(update(PlaceReport).where(PlaceReport.rider_id == rider_id).values(rider_id=None))
 
 
-async def count_searches(db: AsyncSession, counts: Mapping[Search, int]) -> None:
-    """Add to how often things were looked for."""
+async def count_searches(
+    db: AsyncSession, counts: Mapping[Search, int], people: Mapping[Search, int] = _NOBODY
+) -> None:
+    """Add to how often things were looked for, and to the bits of those who looked in vain."""
     # In one order always, so that two processes never wait for each other's rows.
     keys = sorted(counts, key=lambda search: (search.hour, search.wanted, search.square, search.found))
     for start in range(0, len(keys), _SEARCHES_AT_ONCE):
-        rows = [asdict(key) | {"count": counts[key]} for key in keys[start : start + _SEARCHES_AT_ONCE]]
+        rows = [
+            asdict(key) | {"count": counts[key], "people": people.get(key, 0)}
+            for key in keys[start : start + _SEARCHES_AT_ONCE]
+        ]
         statement = insert(db, SearchCount).values(rows)
-        more = {"count": SearchCount.count + statement.excluded.count}
+        more = {
+            "count": SearchCount.count + statement.excluded.count,
+            "people": SearchCount.people.op("|")(statement.excluded.people),
+        }
         key_columns = ["hour", "wanted", "square", "found"]
         await db.execute(statement.on_conflict_do_update(index_elements=key_columns, set_=more))
 

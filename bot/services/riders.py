@@ -7,6 +7,7 @@ from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.i18n import LOCALES, Text, _
+from bot.messages import Address
 from bot.models import Contact, Exchange, Outbound, Place, PlaceReport, Rider, Talk
 from bot.services import places
 
@@ -99,13 +100,16 @@ async def is_known(db: AsyncSession, channel: str, user: str) -> bool:
     return bool(await db.scalar(select(exists().where(Contact.channel == channel, Contact.user == user))))
 
 
-async def erase(db: AsyncSession, rider_id: int) -> None:
-    """Forget this person at every address of theirs; what they reported of places stays, nobody's.
+async def erase(db: AsyncSession, rider_id: int) -> list[Address]:
+    """Forget this person at every address of theirs, which it returns; what they reported of places stays, nobody's.
 
     Their addresses, open questions, shown lists and messages, sent or waiting, go with the row of the person
     by the database's own cascade.
     """
     await places.erase_reports(db, rider_id)
+    found = await db.execute(select(Contact.channel, Contact.user).where(Contact.rider_id == rider_id))
+    addresses = [Address(channel, user) for channel, user in found]
     at = (Contact.channel == Exchange.channel, Contact.user == Exchange.user, Contact.rider_id == rider_id)
     await db.execute(delete(Exchange).where(exists().where(*at)).execution_options(synchronize_session=False))
     await db.execute(delete(Rider).where(Rider.id == rider_id))
+    return addresses

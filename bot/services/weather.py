@@ -1,51 +1,39 @@
 """Weather levels: staff press a colour, which proposes a prepared notice and longer hours; one approval does both."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, false, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.database import Database, insert, rows_changed
 from bot.errors import Problem
-from bot.i18n import LOCALES, Text, Voice, _
+from bot.i18n import Text, Voice, _
 from bot.messages import Button, Outgoing
-from bot.models import Broadcast, Notice, Place, WeatherAlert, WeatherWarning
-from bot.services import audit, authority, places
+from bot.models import Broadcast, Lease, Notice, Place, WeatherAlert, WeatherWarning
+from bot.services import audit, authority, places, weather_notices
 from bot.services.authority import Member
 from bot.services.broadcasts import composing, editors, states
 from bot.services.broadcasts.audience import Audience
+from bot.services.broadcasts.findings import NOBODY, Blocked
 from bot.services.broadcasts.newsroom import Newsroom
 from bot.services.city import County
+from bot.services.weather_words import KINDS as KINDS
+from bot.services.weather_words import LEVELS as LEVELS
+from bot.services.weather_words import SEVERE
+from bot.services.weather_words import Prepared as Prepared
+from bot.services.weather_words import prepared as prepared
 
-KINDS: dict[str, Text] = {
-    "snow": _("Snow"),
-    "ice": _("Icy roads"),
-    "fog": _("Fog"),
-    "gale": _("Gale"),
-    "cold_wave": _("Cold wave"),
-}
-LEVELS: dict[str, Text] = {"blue": _("Blue"), "yellow": _("Yellow"), "orange": _("Orange"), "red": _("Red")}
 STATES: dict[str, Text] = {
     "proposed": _("Proposed"),
     "in_force": _("In force"),
     "dismissed": _("Dropped"),
     "over": _("Over"),
 }
-URGENCIES = {"blue": "normal", "yellow": "important", "orange": "red", "red": "red"}
-SEVERE = frozenset({"orange", "red"})
 LONGEST = timedelta(days=5)
-_COLOURS = {
-    "zh_CN": {"blue": "蓝色", "yellow": "黄色", "orange": "橙色", "red": "红色"},
-    "zh_TW": {"blue": "藍色", "yellow": "黃色", "orange": "橙色", "red": "紅色"},
-    "en": {"blue": "blue", "yellow": "yellow", "orange": "orange", "red": "red"},
-}
-_TITLES = {"zh_CN": "{name}{colour}预警", "zh_TW": "{name}{colour}預警", "en": "{name}: {colour} warning"}
 
 
 class NoSuchWarning(Problem):
@@ -57,26 +45,11 @@ class BadWarning(Problem):
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """The words of every kind, as the city keeps them."""
-
-    source: str
-    kinds: Mapping[str, Mapping[str, Any]]
-
-    def texts(self, kind: str, level: str) -> dict[str, Any]:
-        """Title and body of a level in every language."""
-        texts = {}
-        for locale in LOCALES:
-            words = self.kinds[kind][locale]
-            title = _TITLES[locale].format(name=words["name"], colour=_COLOURS[locale][level])
-            severe = [words["severe"]] if level in SEVERE else []
-            texts[locale] = {"title": title, "body": "\n".join((words["body"], *severe))}
-        return texts
-
-
-@dataclass(frozen=True, slots=True)
 class Proposal:
-    """A warning with what its approval does: the broadcast, and the names of places that stay open longer."""
+    """A warning with what its approval does: the broadcast, and the names of places that stay open longer.
+
+    `is_told` is false where the broadcast is cancelled, as it is when nobody would have got it.
+    """
 
     id: int
     kind: str
@@ -87,13 +60,8 @@ class Proposal:
     state: str
     origin: str
     broadcast_id: int | None
+    is_told: bool
     places: tuple[str, ...]
-
-
-def prepared(folder: Path) -> Prepared:
-    """The city's prepared words, from `weather.toml` in its folder; raises KeyError where a kind is missing."""
-    kept = tomllib.loads((folder / "weather.toml").read_text(encoding="utf-8"))
-    return Prepared(kept["source"], {kind: kept["kinds"][kind] for kind in KINDS})
 
 
 async def propose(
@@ -121,6 +89,7 @@ async def propose(
         authority.require(member, "weather.propose", counties=counties)
     if kind not in KINDS or level not in LEVELS or not starts_at < ends_at <= starts_at + LONGEST or ends_at <= now:
         raise BadWarning
+    await _in_turn(db, kind, now)
     same = select(WeatherWarning).where(
         WeatherWarning.kind == kind,
         WeatherWarning.level == level,
@@ -130,7 +99,7 @@ async def propose(
     for other in await db.scalars(same):
         if set(other.counties) == set(counties):
             return other.id
-    notice = await _notice(db, kind, level, words, ends_at=ends_at, now=now)
+    notice = await weather_notices.prepare(db, kind, level, words, ends_at=ends_at, now=now)
     broadcast = Broadcast(
         notice.id,
         created_at=now,
@@ -158,13 +127,10 @@ async def propose(
     after = {"kind": kind, "level": level, "counties": list(counties), "broadcast": broadcast.id}
     await audit.record(db, member, "weather.propose", f"weather:{warning.id}", now=now, after=after)
     shown = await proposal(db, warning.id)
-    await editors.tell_staff(
+    await _tell_approvers(
         db,
-        lambda one: (
-            one.id != warning.author_id and authority.may(one, "weather.approve") and authority.is_within(one, counties)
-        ),
+        warning,
         lambda voice: letter(shown, voice, places_in, words),
-        key=f"weather:{warning.id}",
         newsroom=newsroom,
         now=now,
     )
@@ -195,6 +161,11 @@ def letter(proposal: Proposal, voice: Voice, places_in: Mapping[str, County], wo
         count=len(proposal.places),
         names="、".join(proposal.places[:5]),
     )
+    lines = [voice.word(said)]
+    if proposal.state == "in_force" and not proposal.is_told:
+        lines.append(voice.word(_("Its notice goes to nobody: only the hours change.")))
+    if proposal.origin == "forecast" and proposal.state == "proposed":
+        lines.append(voice.word(_("The forecast proposes it by itself: look at what the weather service says first.")))
     match proposal.state:
         case "proposed":
             buttons = [(_("✓ Approve both"), f"wxok.{proposal.id}"), (_("✕ Drop it"), f"wxno.{proposal.id}")]
@@ -203,24 +174,27 @@ def letter(proposal: Proposal, voice: Voice, places_in: Mapping[str, County], wo
         case _:
             buttons = []
     row = tuple(Button(voice.word(label), token) for label, token in buttons)
-    return Outgoing(voice.word(said), (row,) if row else ())
+    return Outgoing("\n".join(lines), (row,) if row else ())
 
 
 async def approve(
     db: AsyncSession, member: Member, warning_id: int, *, newsroom: Newsroom, database: Database, now: datetime
-) -> None:
-    """Let the notice go and keep the places open longer until the warning ends.
+) -> bool:
+    """Let the notice go and keep the places open longer until the warning ends; whether it is in force now.
 
-    Raises what `composing.approve` raises: the second person is asked for there.
+    Words that nobody wrote and no two people have stood for yet, as a forecast may propose them, need two approvals:
+    the first only makes this member their author. Where nobody would get the notice, it is cancelled and the hours
+    begin. Raises what `composing.approve` raises.
     """
     warning = await _found(db, warning_id)
     authority.require(member, "weather.approve", counties=warning.counties)
+    if warning.author_id is None and not await weather_notices.is_reviewed(db, warning):
+        await _stand_for(db, member, warning, newsroom=newsroom, now=now)
+        return False
     taken = update(WeatherWarning).where(WeatherWarning.id == warning_id, WeatherWarning.state == "proposed")
     if not await rows_changed(db, taken.values(state="in_force", approver_id=member.id)):
         raise states.Overtaken
-    if warning.broadcast_id is not None:
-        await composing.approve(db, member, warning.broadcast_id, newsroom=newsroom, now=now)
-        await _remember_review(db, warning)
+    is_told = await _told(db, member, warning, newsroom=newsroom, now=now)
     extended = update(Place).where(*_extends(warning.counties))
     later = func.coalesce(Place.weather_until, warning.ends_at)
     until = {
@@ -230,7 +204,8 @@ async def approve(
         await places.changed(db, database)
     if warning.level in SEVERE:
         await _spare(db, warning, newsroom.zone)
-    await audit.record(db, member, "weather.approve", f"weather:{warning_id}", now=now)
+    await audit.record(db, member, "weather.approve", f"weather:{warning_id}", now=now, after={"told": is_told})
+    return True
 
 
 async def dismiss(db: AsyncSession, member: Member, warning_id: int, *, now: datetime) -> None:
@@ -240,9 +215,7 @@ async def dismiss(db: AsyncSession, member: Member, warning_id: int, *, now: dat
     taken = update(WeatherWarning).where(WeatherWarning.id == warning_id, WeatherWarning.state == "proposed")
     if not await rows_changed(db, taken.values(state="dismissed")):
         raise states.Overtaken
-    if warning.broadcast_id is not None:
-        gone = update(Broadcast).where(Broadcast.id == warning.broadcast_id, Broadcast.state == "in_review")
-        await db.execute(gone.values(state="cancelled", finished_at=now))
+    await _call_off(db, warning, now)
     await audit.record(db, member, "weather.dismiss", f"weather:{warning_id}", now=now)
 
 
@@ -285,25 +258,35 @@ async def sweep(db: AsyncSession, *, database: Database, now: datetime) -> int:
 
 async def current(db: AsyncSession, *, now: datetime) -> list[Proposal]:
     """What is proposed or in force, the newest first."""
-    query = select(WeatherWarning).where(
+    query = _with_notice().where(
         or_(
             WeatherWarning.state == "in_force",
             (WeatherWarning.state == "proposed") & (WeatherWarning.ends_at > now),
         )
     )
-    warnings = list(await db.scalars(query.order_by(WeatherWarning.id.desc()).limit(50)))
+    warnings = (await db.execute(query.order_by(WeatherWarning.id.desc()).limit(50))).all()
     extending = (await db.execute(select(Place.name, Place.county).where(*_extends(())).order_by(Place.id))).all()
-    return [_proposal(warning, extending) for warning in warnings]
+    return [_proposal(warning, is_told, extending) for warning, is_told in warnings]
 
 
 async def proposal(db: AsyncSession, warning_id: int) -> Proposal:
     """One of them, whatever its state; raises NoSuchWarning."""
-    warning = await _found(db, warning_id)
+    found = _with_notice().where(WeatherWarning.id == warning_id).execution_options(populate_existing=True)
+    row = (await db.execute(found)).one_or_none()
+    if row is None:
+        raise NoSuchWarning
+    warning, is_told = row
     query = select(Place.name, Place.county).where(*_extends(warning.counties)).order_by(Place.id)
-    return _proposal(warning, (await db.execute(query)).all())
+    return _proposal(warning, is_told, (await db.execute(query)).all())
 
 
-def _proposal(warning: WeatherWarning, extending: Sequence[Any]) -> Proposal:
+def _with_notice() -> Select[WeatherWarning, bool]:
+    """Warnings, and whether their notice goes to riders or may yet."""
+    is_told = func.coalesce(Broadcast.state != "cancelled", false())
+    return select(WeatherWarning, is_told).outerjoin(Broadcast, Broadcast.id == WeatherWarning.broadcast_id)
+
+
+def _proposal(warning: WeatherWarning, is_told: bool, extending: Sequence[Any]) -> Proposal:
     names = (name for name, county in extending if not warning.counties or county in warning.counties)
     return Proposal(
         id=warning.id,
@@ -315,8 +298,83 @@ def _proposal(warning: WeatherWarning, extending: Sequence[Any]) -> Proposal:
         state=warning.state,
         origin=warning.origin,
         broadcast_id=warning.broadcast_id,
+        is_told=is_told,
         places=tuple(names),
     )
+
+
+async def _told(
+    db: AsyncSession, member: Member, warning: WeatherWarning, *, newsroom: Newsroom, now: datetime
+) -> bool:
+    """Let the warning's notice go, if there is anybody to read it; raises what `composing.approve` raises."""
+    if warning.broadcast_id is None:
+        return False
+    try:
+        await composing.approve(db, member, warning.broadcast_id, newsroom=newsroom, now=now)
+    except Blocked as blocked:
+        if blocked.blockers != (NOBODY,):
+            raise
+        await _call_off(db, warning, now)
+        return False
+    await weather_notices.remember_review(db, warning)
+    return True
+
+
+async def _call_off(db: AsyncSession, warning: WeatherWarning, now: datetime) -> None:
+    """Cancel the notice before anybody got it."""
+    if warning.broadcast_id is not None:
+        gone = update(Broadcast).where(Broadcast.id == warning.broadcast_id, Broadcast.state == "in_review")
+        await db.execute(gone.values(state="cancelled", finished_at=now))
+
+
+async def _in_turn(db: AsyncSession, kind: str, now: datetime) -> None:
+    """Let nobody else propose this kind until this transaction ends, so that of two who press at once one does."""
+    values = {"holder": "", "until": now}
+    mine = insert(db, Lease).values(name=f"weather {kind}", **values)
+    await db.execute(mine.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+async def _tell_approvers(
+    db: AsyncSession, warning: WeatherWarning, said: editors.Letter, *, newsroom: Newsroom, now: datetime
+) -> None:
+    """Say it in the chats of everybody but its author who may approve it."""
+    await editors.tell_staff(
+        db,
+        lambda one: (
+            one.id != warning.author_id
+            and authority.may(one, "weather.approve")
+            and authority.is_within(one, warning.counties)
+        ),
+        said,
+        key=f"weather:{warning.id}:{warning.author_id or 0}",
+        newsroom=newsroom,
+        now=now,
+    )
+
+
+async def _stand_for(
+    db: AsyncSession, member: Member, warning: WeatherWarning, *, newsroom: Newsroom, now: datetime
+) -> None:
+    """Make `member` the author of what nobody proposed, and ask the others; raises Overtaken."""
+    nobodys = update(WeatherWarning).where(WeatherWarning.id == warning.id, WeatherWarning.state == "proposed")
+    if not await rows_changed(db, nobodys.where(WeatherWarning.author_id.is_(None)).values(author_id=member.id)):
+        raise states.Overtaken
+    await db.execute(update(Broadcast).where(Broadcast.id == warning.broadcast_id).values(author_id=member.id))
+    await audit.record(db, member, "weather.stand_for", f"weather:{warning.id}", now=now)
+    said = _(
+        "{login} stands for the words of the warning “{kind}, {level}”. Nobody has reviewed them before: it takes a "
+        "second person to approve them.",
+        login=member.login,
+        kind=KINDS[warning.kind],
+        level=LEVELS[warning.level],
+    )
+    warning = await _found(db, warning.id)
+
+    def letter(voice: Voice) -> Outgoing:
+        yes = Button(voice.word(_("✓ Approve both")), f"wxok.{warning.id}")
+        return Outgoing(voice.word(said), ((yes, Button(voice.word(_("✕ Drop it")), f"wxno.{warning.id}")),))
+
+    await _tell_approvers(db, warning, letter, newsroom=newsroom, now=now)
 
 
 async def _found(db: AsyncSession, warning_id: int) -> WeatherWarning:
@@ -325,50 +383,6 @@ async def _found(db: AsyncSession, warning_id: int) -> WeatherWarning:
     if warning is None:
         raise NoSuchWarning
     return warning
-
-
-async def _notice(
-    db: AsyncSession, kind: str, level: str, words: Prepared, *, ends_at: datetime, now: datetime
-) -> Notice:
-    """This warning's own notice; reviewed already if its words are those that two people stood for."""
-    texts = words.texts(kind, level)
-    urgency = URGENCIES[level]
-    buttons = (
-        [{"kind": answer, "target": "", "label": ""} for answer in ("received", "help")] if urgency == "red" else []
-    )
-    content: dict[str, Any] = {"texts": texts, "urgency": urgency, "buttons": buttons, "source": words.source}
-    base_code = f"weather-{kind}-{level}"
-    base = await db.scalar(select(Notice).where(Notice.code == base_code))
-    if base is None:
-        base = Notice(code=base_code, category="weather", created_at=now, **content)
-        db.add(base)
-    elif any(getattr(base, name) != value for name, value in content.items()):
-        for name, value in content.items():
-            setattr(base, name, value)
-        base.version += 1
-    is_reviewed = base.reviewed_version == base.version
-    notice = Notice(
-        code=f"{base_code}-{int(now.timestamp() * 1000):x}",
-        category="weather",
-        created_at=now,
-        valid_until=ends_at,
-        late="send",
-        reviewed_version=1 if is_reviewed else None,
-        **content,
-    )
-    db.add(notice)
-    await db.flush()
-    return notice
-
-
-async def _remember_review(db: AsyncSession, warning: WeatherWarning) -> None:
-    """The prepared words now have two people behind them, if it was these that they looked at."""
-    told = select(Notice.texts).join(Broadcast, Broadcast.notice_id == Notice.id)
-    texts = await db.scalar(told.where(Broadcast.id == warning.broadcast_id))
-    base = await db.scalar(select(Notice).where(Notice.code == f"weather-{warning.kind}-{warning.level}"))
-    if base is not None and base.texts == texts:
-        base.reviewed_version = base.version
-        await db.flush()
 
 
 async def _spare(db: AsyncSession, warning: WeatherWarning, zone: ZoneInfo) -> None:

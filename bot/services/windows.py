@@ -70,10 +70,14 @@ _AT = (Contact.channel == bindparam("channel"), Contact.user == bindparam("user"
 _UNTIL = bindparam("until", type_=_WINDOWS.c.until.type)
 
 
-def _opened() -> Any:
-    """The window of a contact, unless the message that opens it was begun before."""
-    is_new = ~exists().where(Exchange.key == bindparam("unless"))
-    granted = select(Contact.id, _UNTIL, bindparam("pushes", type_=Integer)).where(*_AT, is_new)
+def opened(*, until: str = "until", unless: str = "unless") -> Any:
+    """The statement that opens a contact's window, unless the message that opens it was begun before.
+
+    Its parameters are `channel`, `user` and `pushes`, and those named `until` and `unless`.
+    """
+    is_new = ~exists().where(Exchange.key == bindparam(unless))
+    end = bindparam(until, type_=_WINDOWS.c.until.type)
+    granted = select(Contact.id, end, bindparam("pushes", type_=Integer)).where(*_AT, is_new)
     put = insert(_WINDOWS).from_select(["contact_id", "until", "remaining"], granted, include_defaults=False)
     new, old = put.excluded, _WINDOWS.c
     return put.on_conflict_do_update(
@@ -92,7 +96,7 @@ def _more(sign: int) -> Any:
     return _WINDOWS.c.remaining + sign * bindparam("count", type_=Integer)
 
 
-_OPEN = Prepared(_opened())
+_OPEN = Prepared(opened())
 _TAKE = Prepared(
     _mine(Contact.stopped_at.is_(None))
     .where(_WINDOWS.c.until > bindparam("now"), _more(-1) >= 0)

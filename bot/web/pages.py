@@ -3,17 +3,19 @@
 import re
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bot.i18n import Text, Voice, _
+from bot.services import deep_links, place_pictures
 from bot.services.directory import Directory, Listing
 from bot.services.facts import closure, facts
 from bot.services.maps import landmarks
 from bot.services.wording import navigation, phrases
 from bot.web.rendering import render
-from bot.web.site import SITE, is_in_wechat, locale_of
+from bot.web.site import SITE, Site, is_in_wechat, locale_of
 
 # What the script of the chat page says, by the name it uses.
 SCRIPT_WORDS: dict[str, Text] = {
@@ -68,10 +70,13 @@ QUICK: tuple[tuple[Text, str], ...] = (
 )
 
 
+_ONE_DAY = 24 * 3600
+
+
 def routes(places: Handler | None) -> list[web.AbstractRouteDef]:
     """The chat, and `/p/{code}` where there is something to answer it."""
-    chat = web.get("/", show_chat)
-    return [chat, web.get("/p/{code}", places)] if places else [chat]
+    always: list[web.AbstractRouteDef] = [web.get("/", show_chat), web.get("/p/{code}/picture", show_picture)]
+    return [*always, web.get("/p/{code}", places)] if places else always
 
 
 def frame_error(code: str, voice: Voice) -> str:
@@ -117,11 +122,36 @@ def place_page(directory: Directory) -> Handler:
         if place.state == "removed":
             context: dict[str, Any] = {"place": place}
             return render(request, "removed.html", context, status=410)
-        response = render(request, "place.html", _told(place, directory, voice, site.now()))
+        async with site.database.reading() as db:
+            stamp = await place_pictures.stamp(db, place.id)
+        picture = f"/p/{quote(place.code, safe='')}/picture?{stamp}" if stamp else ""
+        told = _told(place, directory, voice, site.now())
+        chats = {"telegram": _telegram_link(site, place), "is_on_wechat": site.is_on_wechat}
+        response = render(request, "place.html", told | chats | {"picture": picture})
         response.headers["Cache-Control"] = "no-cache"
         return response
 
     return show_place
+
+
+async def show_picture(request: web.Request) -> web.StreamResponse:
+    """The picture of a place; its address changes when the picture does."""
+    code = request.match_info["code"]
+    if "\0" in code:
+        # No code has one, and PostgreSQL takes none.
+        raise web.HTTPNotFound
+    async with request.app[SITE].database.reading() as db:
+        picture = await place_pictures.public(db, code)
+    if picture is None:
+        raise web.HTTPNotFound
+    headers = {"Cache-Control": f"public, max-age={_ONE_DAY}"}
+    return web.Response(body=picture, content_type="image/jpeg", headers=headers)
+
+
+def _telegram_link(site: Site, place: Listing) -> str:
+    """The link into Telegram that shows this place first; empty where there is none."""
+    name, payload = site.telegram(), deep_links.to_place(place.code)
+    return f"https://t.me/{quote(name, safe='')}?start={payload}" if name and payload else ""
 
 
 def _told(place: Listing, directory: Directory, voice: Voice, now: datetime) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler
 from bot.errors import Problem
 from bot.services import bookings, passes
 from bot.services.bookings import CheckedIn, NoSuchBooking
+from bot.services.bookings.holding import CODE_LENGTH
 from bot.services.desk import Desk
 from bot.services.staff import OnDuty
 from bot.web.rendering import render
@@ -54,13 +55,20 @@ async def _picture(request: web.Request, desk: Desk) -> web.StreamResponse:
 
 
 async def _show(request: web.Request, desk: Desk) -> web.StreamResponse:
-    """For staff a button; for everybody else nothing but that this is for the desk."""
-    code = _code(request, desk)
+    """For staff who it is and a button; for everybody else nothing but that this is for the desk."""
+    code, site = _code(request, desk), request.app[SITE]
     member = await on_duty(request)
-    if member is None and await logged_in(request):
-        # Something is to be done at the console first, such as choosing a password.
-        raise web.HTTPSeeOther("/admin/")
-    return _page(request, member, code if member else "")
+    if member is None:
+        if await logged_in(request):
+            # Something is to be done at the console first, such as choosing a password.
+            raise web.HTTPSeeOther("/admin/")
+        return _page(request, None, "")
+    try:
+        async with site.database.reading() as db:
+            expected = await bookings.look(db, member.id, code=code, desk=desk)
+    except Problem as problem:
+        return _page(request, member, code, problem=problem)
+    return _page(request, member, code, who=expected, came=expected if expected.already else None)
 
 
 async def _check_in(request: web.Request, desk: Desk) -> web.StreamResponse:
@@ -71,7 +79,7 @@ async def _check_in(request: web.Request, desk: Desk) -> web.StreamResponse:
             came = await bookings.check_in(db, member.id, code=code, now=site.now(), desk=desk)
     except Problem as problem:
         return _page(request, member, code, problem=problem, status=409)
-    return _page(request, member, code, came=came)
+    return _page(request, member, code, who=came, came=came)
 
 
 async def _undo(request: web.Request, desk: Desk) -> web.StreamResponse:
@@ -113,23 +121,25 @@ def _page(
     member: OnDuty | None,
     code: str,
     *,
+    who: CheckedIn | None = None,
     came: CheckedIn | None = None,
     problem: Problem | None = None,
     is_undone: bool = False,
     status: int = 200,
 ) -> web.Response:
-    facts: dict[str, str] = {}
-    if came:
+    facts = dict.fromkeys(("guest", "title", "time", "where"), "")
+    if who:
         voice = request.app[SITE].voice(locale_of(request))
         facts = {
-            "guest": came.guest,
-            "title": came.booking.offering.called(voice.locale),
-            "time": voice.time(came.booking.session.starts_at),
-            "where": came.booking.session.where,
+            "guest": who.guest,
+            "title": who.booking.offering.called(voice.locale),
+            "time": voice.time(who.booking.session.starts_at),
+            "where": who.booking.session.where,
         }
     values = {
         "member": member,
         "code": code,
+        "length": CODE_LENGTH,
         "path": f"/c/{request.match_info['token']}",
         "came": came,
         "facts": facts,

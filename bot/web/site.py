@@ -33,7 +33,8 @@ class Map:
 class Site:
     """One installation's pages: `voice` gives the words of a locale, `now` the time, aware UTC.
 
-    `signs_for_wechat`: a page that is opened inside WeChat may use WeChat's own script.
+    `signs_for_wechat`: a page that is opened inside WeChat may use WeChat's own script. `telegram` gives the name of
+    the bot there, empty where there is none or it is not known yet; `is_on_wechat`: riders find us there too.
     """
 
     city: City
@@ -44,6 +45,8 @@ class Site:
     public_url: str = ""
     is_demo: bool = False
     signs_for_wechat: bool = False
+    telegram: Callable[[], str] = str
+    is_on_wechat: bool = False
 
     @property
     def is_https(self) -> bool:

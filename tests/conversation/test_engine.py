@@ -78,7 +78,7 @@ def small_router() -> Router:  # noqa: C901  (a whole bot, told in one place)
 
         @router.reads_event(event)
         async def said(turn: Turn, event: str = event) -> None:
-            turn.say(f"<{event}>")
+            turn.say(f"({event})")
 
     return router
 
@@ -152,7 +152,7 @@ async def test_cancel_works_while_free_words_are_asked_for(rider: RiderInTest, w
     await rider.says(word)
     rider.sees("Cancelled")
     await rider.says("2")
-    rider.sees("<stale>")
+    rider.sees("(stale)")
 
 
 async def test_menu_and_location_work_while_free_words_are_asked_for(rider: RiderInTest) -> None:
@@ -162,7 +162,7 @@ async def test_menu_and_location_work_while_free_words_are_asked_for(rider: Ride
     await rider.says("菜单")
     rider.sees("The menu.", "How many spoons")
     await rider.shares(35, 111)
-    rider.sees("<location>", "How many spoons")
+    rider.sees("(location)", "How many spoons")
     await rider.says("3")
     rider.sees("Where to?")
 
@@ -255,9 +255,11 @@ async def test_a_bug_is_answered_once_with_an_apology(world: World, rider: Rider
         await rider.says("bug", key="9")
         await rider.says("bug", key="9")
     assert len(logged) == 1
+    # Over a callback, the platform's second try gets the same reply.
+    times = 2 if world.channel.name == "wechat" else 1
     assert [message.text for message in rider.inbox] == [
         "Sorry, something went wrong on our side. Please try again in a moment."
-    ]
+    ] * times
 
 
 async def test_fields_that_json_would_change_are_refused(world: World, rider: RiderInTest) -> None:
@@ -278,6 +280,7 @@ async def test_fields_that_json_would_change_are_refused(world: World, rider: Ri
     rider.sees("something went wrong")
 
 
+@pytest.mark.parametrize("channel", ["buttons", "digits"], indirect=True)
 async def test_nothing_is_left_of_a_turn_that_was_cut_off(
     world: World, rider: RiderInTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -339,6 +342,7 @@ async def test_a_line_has_an_end(world: World, rider: RiderInTest) -> None:
     await engine.drain()
 
 
+@pytest.mark.parametrize("channel", ["buttons", "digits"], indirect=True)
 async def test_answers_that_failed_come_later_in_order(world: World, rider: RiderInTest) -> None:
     await rider.says("tea")
     rider.catches_up()
@@ -371,7 +375,7 @@ async def test_lists_and_keys_are_forgotten_on_time(world: World, rider: RiderIn
     assert await count(world.database, Heard) == 0
     if not world.channel.can.buttons:
         await rider.says("1")
-        rider.sees("<stale>")
+        rider.sees("(stale)")
 
 
 @pytest.mark.parametrize("digit", ["1", "１", "一", "第一个", "1."])
@@ -398,6 +402,7 @@ def test_an_ask_without_a_take_is_refused() -> None:
                 return Ask(_("Well?"))
 
 
+@pytest.mark.parametrize("channel", ["buttons", "digits"], indirect=True)
 def test_a_pretend_channel_is_a_channel(channel: PretendChannel) -> None:
     from bot.channels import Channel
 

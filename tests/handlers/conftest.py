@@ -104,8 +104,9 @@ async def refresh(world: World) -> None:
 
 
 async def everything_kept(world: World) -> dict[str, list[Any]]:
-    """Every row of every table, but the list that stands in for buttons."""
-    tables = [table for table in Base.metadata.sorted_tables if table.name != "choices"]
+    """Every row of every table, but the list that stands in for buttons and what a channel itself remembers."""
+    beside = ("choices", "exchanges", "reply_windows")
+    tables = [table for table in Base.metadata.sorted_tables if table.name not in beside]
     async with world.database.reading() as db:
         return {table.name: [tuple(row) for row in await db.execute(table.select())] for table in tables}
 

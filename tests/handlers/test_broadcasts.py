@@ -1,5 +1,12 @@
 """Staff write, approve and steer notices from their chats, and press weather levels."""
 
+import io
+from base64 import b64decode
+
+from PIL import Image
+from sqlalchemy import select
+
+from bot.models import Notice
 from bot.services import linking, staff, weather
 from tests.chat import CITY, DESK, RiderInTest, World
 from tests.handlers.test_notices import agrees
@@ -23,6 +30,7 @@ async def writes(author: RiderInTest, title: str = "明天有雪") -> None:
         await author.taps(choice)
     await author.says(title)
     await author.says("慢行，轻刹，早收工。")
+    await author.taps("Without a picture")
 
 
 async def test_a_notice_by_two_people_reaches_the_rider(world: World, rider: RiderInTest) -> None:
@@ -32,6 +40,7 @@ async def test_a_notice_by_two_people_reaches_the_rider(world: World, rider: Rid
     await writes(author)
     await author.taps("Once approved")
     author.sees("明天有雪", "Now: 1")
+    author.does_not_see("preview")
     await author.taps("Hand in")
     author.sees("Handed in")
     await author.presses("bcok.1.1")
@@ -55,6 +64,95 @@ async def test_a_notice_by_two_people_reaches_the_rider(world: World, rider: Rid
     rider.sees("预报变了")
 
 
+def picture(size: int = 900) -> bytes:
+    """A JPEG with a place in it, as a phone takes it."""
+    drawn, exif = io.BytesIO(), Image.Exif()
+    exif.get_ifd(0x8825)[1] = "N"
+    Image.linear_gradient("L").resize((size, size)).save(drawn, "JPEG", exif=exif)
+    assert b"Exif" in drawn.getvalue()
+    return drawn.getvalue()
+
+
+async def test_a_picture_goes_with_it(world: World, rider: RiderInTest) -> None:
+    author = await joins(world, "li", "editor")
+    approver = await joins(world, "wang", "approver")
+    await agrees(rider)
+    await author.says("/broadcast")
+    await author.taps("New notice")
+    for choice in ("Everybody", "The whole city", "Winter safety", "Important"):
+        await author.taps(choice)
+    await author.says("明天有雪")
+    await author.says("慢行，轻刹，早收工。")
+    author.catches_up()
+    for no_picture in (b"", b"\xff\xd8\xff no picture"):
+        await author.shows(no_picture)
+        author.sees("I cannot take that picture here", "Send a picture")
+    await author.sends("sticker")
+    author.sees("Send a picture")
+    await author.shows(picture())
+    if not author.can_show:
+        author.sees("I cannot take that picture here")
+        await author.taps("Without a picture")
+        author.sees("When?")
+        return
+    author.sees("When?")
+    await author.says("back")
+    author.sees("Send a picture")
+    await author.shows(picture(700))
+    await author.taps("Once approved")
+    preview = author.inbox[-2].photo
+    await author.taps("Hand in")
+    approver.looks_at_the_phone()
+    await approver.taps("Approve")
+    rider.catches_up()
+    await world.passes(seconds=1)
+    rider.sees("明天有雪")
+    assert preview == rider.latest.photo != ""
+    sent = b64decode(rider.latest.photo)
+    assert b"Exif" not in sent
+    assert Image.open(io.BytesIO(sent)).size == (700, 700)
+    async with world.database.reading() as db:
+        assert len(list(await db.scalars(select(Notice.id)))) == 1, "going back changes the draft"
+
+
+async def test_a_rider_who_sends_a_picture_is_thanked(rider: RiderInTest) -> None:
+    await rider.says("/start")
+    await rider.shows(picture())
+    rider.sees("I have your picture")
+
+
+async def test_a_wrong_notice_is_put_right_by_two_people(world: World, rider: RiderInTest) -> None:
+    author = await joins(world, "li", "editor")
+    approver = await joins(world, "wang", "approver")
+    await agrees(rider)
+    await writes(author, "明天25时停水")
+    await author.taps("Once approved")
+    await author.taps("Hand in")
+    approver.looks_at_the_phone()
+    await approver.taps("Approve")
+    await world.passes(seconds=1)
+    rider.sees("25时")
+    await author.says("群发")
+    await author.taps("25时")
+    await author.taps("Put it right")
+    await author.says("明天15时停水")
+    await author.says("早点接水。")
+    author.sees("明天15时停水", "stops at once")
+    approver.catches_up()
+    await author.taps("Hand in")
+    author.sees("Handed in")
+    await author.presses("bcok.2.1")
+    author.sees("from an earlier list")
+    approver.looks_at_the_phone()
+    approver.sees("To approve", "15时")
+    rider.catches_up()
+    await world.passes(minutes=2)
+    rider.sees()
+    await approver.taps("Approve")
+    await world.passes(seconds=1)
+    rider.sees("更正：明天15时停水")
+
+
 async def test_a_notice_is_returned_with_a_word_and_written_anew(world: World) -> None:
     author = await joins(world, "li", "editor")
     approver = await joins(world, "wang", "approver")
@@ -75,7 +173,7 @@ async def test_a_rider_never_learns_that_there_is_such_a_thing(world: World, rid
     for words in ("/broadcast", "群发", "天气预警"):
         await rider.says(words)
         rider.sees("I did not get that")
-    for token in ("bc.1", "bcok.1.1", "bcdo.1.cancel", "wxok.1", "wx", "bcnew", "helpdone.1"):
+    for token in ("bc.1", "bcok.1.1", "bcdo.1.cancel", "wxok.1", "wx", "bcnew", "bcfix.1", "helpdone.1"):
         await rider.presses(token)
         rider.sees("from an earlier list")
 
@@ -99,7 +197,6 @@ async def test_one_approval_tells_riders_and_keeps_places_open_longer(world: Wor
         assert warning.state == "in_force"
     await world.passes(hours=25)
     async with world.database.writing() as db:
-        await weather.sweep(db, database=world.database, now=world.now)
         assert await weather.current(db, now=world.now) == []
     # The words were reviewed by two: the next time one person will do.
     await approver.says("/weather")
@@ -107,6 +204,22 @@ async def test_one_approval_tells_riders_and_keeps_places_open_longer(world: Wor
         await approver.taps(choice)
     await approver.taps("Approve both")
     approver.sees("In force")
+
+
+async def test_hours_are_longer_even_where_nobody_agreed_to_notices(world: World) -> None:
+    author = await joins(world, "li", "operator")
+    approver = await joins(world, "wang", "approver")
+    await author.says("天气预警")
+    for choice in ("Snow", "Red", "24 hours", "The whole city"):
+        await author.taps(choice)
+    approver.looks_at_the_phone()
+    await approver.taps("Approve both")
+    approver.sees("In force: Snow, Red", "goes to nobody")
+    await author.presses("bc.1")
+    author.sees("cancelled")
+    async with world.database.writing() as db:
+        [warning] = await weather.current(db, now=world.now)
+        assert (warning.state, warning.is_told) == ("in_force", False)
 
 
 def test_every_kind_of_weather_has_words_that_fit_on_a_screen() -> None:

@@ -1,9 +1,9 @@
 """What riders do with notices: agree, read, answer, switch off."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from bot.models import Broadcast, HelpCall, Notice, NoticeResponse
+from bot.models import Broadcast, HelpCall, Notice, NoticeResponse, Rider
 from bot.services import linking, staff
 from bot.services.broadcasts import composing
 from bot.services.broadcasts.audience import Audience
@@ -115,8 +115,21 @@ async def test_a_roll_call_counts_the_safe_and_names_who_needs_help(world: World
     rider.sees("The staff have your call now")
     boss.looks_at_the_phone()
     boss.sees("asks for help", "车坏在209国道", "35.02000,110.99000")
+    away = world.rider("away")
+    async with world.database.writing() as db:
+        await db.execute(update(Rider).values(county="140881"))
+        await staff.add(db, "li", "county", counties=("140802",), password_hash="x", now=world.now)
+        code = await linking.issue_for_staff(db, "li", now=world.now, desk=DESK)
+    await away.says(f"/staff {code}")
+    away.catches_up()
+    await away.presses("helpdone.1")
+    away.sees("from an earlier list")
     await boss.taps("I take care of it")
     boss.sees("Yours")
+    await boss.presses("helpdone.1")
+    boss.sees("taken it already")
+    await boss.presses("helpdone.7")
+    boss.sees("from an earlier list")
     async with world.database.reading() as db:
         replies = sorted(await db.scalars(select(NoticeResponse.reply)))
         call = (await db.scalars(select(HelpCall))).one()

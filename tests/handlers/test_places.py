@@ -3,7 +3,10 @@
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bot.services import deep_links
 from tests.chat import RiderInTest, World
 from tests.handlers.conftest import LAT, LNG, Settle
 
@@ -23,15 +26,15 @@ async def test_a_card_says_everything_known(rider: RiderInTest) -> None:
         "On G209, direction 北",
         "2.2 km in a straight line, to the south",
     )
-    assert [place.code for place in rider.latest.places] == ["SJ-1"]
-    assert rider.latest.card
+    assert rider.pins == ["SJ-1"]
+    assert rider.latest.card == bool(rider.latest.places)
 
 
 async def test_a_card_leads_to_three_maps_and_back(rider: RiderInTest, world: World) -> None:
     await rider.shares(LAT, LNG)
     await rider.taps("东街爱心驿站")
     shown = repr(rider.latest)
-    for program in ("uri.amap.com", "apis.map.qq.com", "api.map.baidu.com", "0359-2000001"):
+    for program in (*rider.maps, "0359-2000001"):
         assert program in shown
     await rider.taps("Back to the list")
     rider.sees("Nearest to you:")
@@ -86,3 +89,21 @@ async def test_a_card_of_a_place_that_is_gone(rider: RiderInTest) -> None:
     await rider.says("/menu")
     await rider.presses("p.zzz")
     rider.sees("no longer on the list")
+
+
+async def test_a_link_from_a_poster_leads_into_the_chat_to_its_place(rider: RiderInTest) -> None:
+    await rider.says(f"/start {deep_links.to_place('SJ-1')}")
+    rider.sees("南郊司机之家 (Truckers' home)")
+    assert rider.pins == ["SJ-1"]
+
+
+@pytest.mark.parametrize("payload", ["p-", "p-____", deep_links.to_place("NO-SUCH"), "p-" + "A" * 80, "campaign"])
+async def test_a_link_to_nowhere_is_a_first_contact_like_any_other(rider: RiderInTest, payload: str) -> None:
+    await rider.says(f"/start {payload}")
+    rider.sees("Hello, I am Nuanxin")
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=30))
+def test_what_a_link_carries_comes_back(code: str) -> None:
+    payload = deep_links.to_place(code)
+    assert deep_links.place_of(payload) == (code if payload else "")

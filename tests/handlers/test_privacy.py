@@ -70,3 +70,15 @@ async def test_reports_survive_the_erasure_for_the_count_of_others(world: World)
     await person.taps("Erase me")
     await person.taps("Yes, erase me")
     assert len((await everything_kept(world))["place_reports"]) == 3
+
+
+async def test_a_code_for_the_staff_is_no_code_for_another_chat(rider: RiderInTest, world: World) -> None:
+    await rider.says("/privacy")
+    await rider.taps("A code for the staff")
+    rider.sees("Show the staff this code", "once, for ten minutes")
+    [row] = (await everything_kept(world))["link_codes"]
+    code = rider.latest.text.partition("code: ")[2][:8]
+    assert code not in str(row)
+    twin = world.rider("another")
+    await twin.says(f"/link {code}")
+    twin.sees("wrong or too old")

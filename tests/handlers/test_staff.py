@@ -102,6 +102,7 @@ async def test_a_code_of_another_day(rider: RiderInTest, fair: Fair, world: Worl
 async def test_riders_cannot_tell_that_any_of_it_exists(rider: RiderInTest, fair: Fair, world: World) -> None:
     await clinic_day(rider, fair, world)
     [code] = await fair.codes()
+    await rider.comes_back()
     await rider.says("/nothing-of-the-kind")
     unknown = rider.latest
     rider.catches_up()

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select, update
 
 from bot.database import Database
-from bot.models import Broadcast, Contact, MutedTopic, NoticeWish, Outbound
+from bot.models import Broadcast, Contact, MutedTopic, NoticeWish, Outbound, StaffChat
 from bot.schedule import Jobs, Ticker
 from bot.services import authority
 from bot.services.authority import Member
@@ -109,6 +109,29 @@ class Newsdesk:
         async with self.database.reading() as db:
             mine = select(Outbound.state).where(Outbound.broadcast_id == number).order_by(Outbound.id)
             return list(await db.scalars(mine))
+
+    async def in_chat(self, member: Member) -> None:
+        """This member links a chat, in English."""
+        contact = Contact(
+            await self.clinic.rider(), channel="buttons", user=member.login, locale="en", created_at=self.clinic.now
+        )
+        async with self.database.writing() as db:
+            db.add(contact)
+            await db.flush()
+            db.add(StaffChat(contact.id, staff_id=member.id, linked_at=self.clinic.now))
+
+    async def told(self) -> list[tuple[str, str]]:
+        """What the staff were told in their chats: to whom, and how it begins."""
+        query = select(Contact.user, Outbound.message).join(Contact, Contact.id == Outbound.contact_id)
+        query = query.join(StaffChat, StaffChat.contact_id == Contact.id).where(Outbound.state == "queued")
+        async with self.database.reading() as db:
+            rows = await db.execute(query.order_by(Outbound.id))
+            return [(user, message["text"].partition(",")[0].partition(":")[0]) for user, message in rows]
+
+    async def hears_nothing_more(self) -> None:
+        """The staff have read what they were told."""
+        async with self.database.writing() as db:
+            await db.execute(update(Outbound).where(Outbound.lane == "personal").values(state="sent"))
 
     async def tick(self, **time: float) -> None:
         """Time goes by, and what is due is done."""

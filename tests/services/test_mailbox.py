@@ -23,7 +23,7 @@ REACH = Reach(present=frozenset({"page"}))
 
 async def waits(world: World, title: str, **notice: object) -> int:
     number = await announces(world, title, **notice)  # type: ignore[arg-type]  # a table of examples
-    await resolving.begin_due(world.database, world.now)
+    await resolving.begin_due(world.database, world.now, world.newsroom)
     await resolving.resolve(world.database, REACH, world.now)
     await resolving.resolve(world.database, REACH, world.now)
     world.now += timedelta(minutes=1)

@@ -18,12 +18,13 @@ from tests.chat import CITY
 from tests.services.clinic import DESK, Clinic
 
 
-async def take(clinic: Clinic, path: Path, text: str, **how: bool) -> ImportReport:
+async def take(clinic: Clinic, path: Path, text: str, *, dry_run: bool = False, skip_bad: bool = False) -> ImportReport:
     await asyncio.to_thread(path.write_text, text, "utf-8")
-    given = {"dry_run": False, "skip_bad": False} | how
     if text.startswith("code,category"):
-        return await import_offerings(clinic.database, path, **given, now=clinic.now, counties=CITY.counties)
-    return await import_sessions(clinic.database, path, **given, now=clinic.now, desk=DESK)
+        return await import_offerings(
+            clinic.database, path, dry_run=dry_run, skip_bad=skip_bad, now=clinic.now, counties=CITY.counties
+        )
+    return await import_sessions(clinic.database, path, dry_run=dry_run, skip_bad=skip_bad, now=clinic.now, desk=DESK)
 
 
 def counts(report: ImportReport) -> tuple[int, int, int, int]:

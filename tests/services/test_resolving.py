@@ -29,7 +29,7 @@ async def test_slices_miss_nobody_and_take_nobody_twice(world: World) -> None:
     for n in range(23):
         await joins(world, f"u{n}", mutes="winter_safety" if n % 10 == 3 else "")
     number = await announces(world, "有雪")
-    await resolving.begin_due(world.database, world.now)
+    await resolving.begin_due(world.database, world.now, world.newsroom)
     await asyncio.gather(*(resolves(world, slice=4) for _ in range(3)))
     assert sorted(await states(world, number)) == sorted(f"u{n}" for n in range(23) if n % 10 != 3)
     resolved = await broadcast(world, number)
@@ -40,7 +40,7 @@ async def test_slices_miss_nobody_and_take_nobody_twice(world: World) -> None:
 
 async def test_two_processes_begin_it_once(world: World) -> None:
     number = await announces(world, "有雪")
-    await asyncio.gather(*(resolving.begin_due(world.database, world.now) for _ in range(4)))
+    await asyncio.gather(*(resolving.begin_due(world.database, world.now, world.newsroom) for _ in range(4)))
     assert (await broadcast(world, number)).state == "sending"
     async with world.database.reading() as db:
         assert len((await db.scalars(select(AuditEntry.id))).all()) == 1
@@ -62,9 +62,9 @@ async def test_after_downtime_the_late_rule_decides(world: World, late: str, hou
     number = await announces(
         world, "有雪", late=late, starts_at=world.now + timedelta(hours=1), valid_until=valid_until
     )
-    await resolving.begin_due(world.database, world.now)
+    await resolving.begin_due(world.database, world.now, world.newsroom)
     assert (await broadcast(world, number)).state == "approved"
-    await resolving.begin_due(world.database, world.now + timedelta(hours=1 + hours))
+    await resolving.begin_due(world.database, world.now + timedelta(hours=1 + hours), world.newsroom)
     begun = await broadcast(world, number)
     assert begun.state == state
     assert bool(begun.pause_reason) == (state != "sending")
@@ -84,7 +84,7 @@ async def test_each_person_has_one_row_on_the_best_channel(world: World) -> None
         ).one()
         db.add(ReplyWindow(window, until=world.now + timedelta(hours=1), remaining=2))
     number = await announces(world, "有雪")
-    await resolving.begin_due(world.database, world.now)
+    await resolving.begin_due(world.database, world.now, world.newsroom)
     await resolves(world)
     found = {user: (row.channel, row.state) for user, row in (await rows(world, number)).items()}
     assert found == {
@@ -98,7 +98,7 @@ async def test_each_person_has_one_row_on_the_best_channel(world: World) -> None
 async def test_who_agrees_while_it_is_sent_gets_it_too(world: World) -> None:
     await joins(world, "early")
     number = await announces(world, "有雪")
-    await resolving.begin_due(world.database, world.now)
+    await resolving.begin_due(world.database, world.now, world.newsroom)
     await resolves(world)
     late = await joins(world, "late")
     for _ in range(2):
@@ -117,7 +117,7 @@ async def test_who_agrees_while_it_is_sent_gets_it_too(world: World) -> None:
 async def test_it_ends_only_when_nothing_is_left_to_send(world: World) -> None:
     await joins(world, "mei")
     number = await announces(world, "有雪")
-    await resolving.begin_due(world.database, world.now)
+    await resolving.begin_due(world.database, world.now, world.newsroom)
     assert await resolving.finish(world.database, world.now) == 0, "nobody has been looked at yet"
     await resolves(world)
     assert await resolving.finish(world.database, world.now) == 0
@@ -133,7 +133,7 @@ async def test_what_does_not_hold_any_more_is_let_go(world: World) -> None:
     await joins(world, "li")
     number = await announces(world, "有雪", valid_until=world.now + timedelta(hours=1))
     keeps = await announces(world, "又有雪", valid_until=world.now + timedelta(hours=9))
-    await resolving.begin_due(world.database, world.now)
+    await resolving.begin_due(world.database, world.now, world.newsroom)
     await resolves(world)
     assert await resolving.expire(world.database, world.now) == 0
     assert await resolving.expire(world.database, world.now + timedelta(hours=2)) == 2
@@ -145,7 +145,7 @@ async def test_what_does_not_hold_any_more_is_let_go(world: World) -> None:
 async def test_a_paused_broadcast_looks_for_nobody(world: World) -> None:
     await joins(world, "mei")
     number = await announces(world, "有雪")
-    await resolving.begin_due(world.database, world.now)
+    await resolving.begin_due(world.database, world.now, world.newsroom)
     async with world.database.writing() as db:
         await db.execute(update(Broadcast).values(state="paused"))
     await resolves(world)

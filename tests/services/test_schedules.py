@@ -19,6 +19,8 @@ from bot.services.authority import Member, NotAllowed
 from bot.services.broadcasts.audience import Audience
 from bot.services.schedules import planning, rules, tick
 from bot.services.schedules.rules import Rule, Span, UnreadableRule
+from tests.services.clinic import Clinic
+from tests.services.newsdesk import NEWSROOM, Newsdesk
 
 ZONE = ZoneInfo("Asia/Shanghai")
 WINTER = {"from": "11-15", "to": "03-15"}
@@ -192,9 +194,9 @@ async def test_a_fire_on_midnight_of_the_new_year(database: Database, author: Me
     number = await plan(database, author, approver, {"kind": "daily", "at": "00:00"}, audience=audience)
     async with database.writing() as db:
         await db.execute(update(Schedule).values(next_at=here("2027-01-01 00:00")))
-    assert await tick(database, here("2026-12-31 23:59"), ZONE) == 0
-    assert await tick(database, here("2027-01-01 00:00"), ZONE) == 1
-    assert await tick(database, here("2027-01-01 00:00"), ZONE) == 0
+    assert await tick(database, here("2026-12-31 23:59"), NEWSROOM) == 0
+    assert await tick(database, here("2027-01-01 00:00"), NEWSROOM) == 1
+    assert await tick(database, here("2027-01-01 00:00"), NEWSROOM) == 0
     assert await made(database) == [("approved", datetime(2026, 12, 31, 16, tzinfo=UTC))]
     assert await next_at(database, number) == here("2027-01-02 00:00")
     async with database.reading() as db:
@@ -217,7 +219,7 @@ async def test_after_downtime_the_late_rule_decides_for_the_last_fire(
 ) -> None:
     number = await plan(database, author, approver, late=late)
     thursday = here("2026-11-26 07:30")
-    assert await tick(database, thursday + timedelta(minutes=minutes), ZONE) == 1
+    assert await tick(database, thursday + timedelta(minutes=minutes), NEWSROOM) == 1
     assert await made(database) == [(state, thursday) for state in states]
     assert await next_at(database, number) == here("2026-11-27 07:30")
     # Who approves what waited sends it at once: its own hour has gone by.
@@ -234,7 +236,7 @@ async def test_each_fire_happens_once_however_many_look(
     others = [Database(database_url) for _worker in range(3)]
     mornings = [here(f"2026-11-{day} 07:30") for day in (24, 25, 26)]
     for morning in mornings:
-        assert sum(await asyncio.gather(*(tick(one, morning, ZONE) for one in (database, *others)))) == 6
+        assert sum(await asyncio.gather(*(tick(one, morning, NEWSROOM) for one in (database, *others)))) == 6
     assert sorted(await made(database)) == [("approved", morning) for morning in mornings for _one in range(6)]
     for other in others:
         await other.close()
@@ -246,10 +248,10 @@ async def test_a_fire_that_was_announced_is_not_announced_again(
 ) -> None:
     number = await plan(database, author, approver)
     tuesday = here("2026-11-24 07:30")
-    await tick(database, tuesday, ZONE)
+    await tick(database, tuesday, NEWSROOM)
     async with database.writing() as db:
         await db.execute(update(Schedule).values(next_at=tuesday))
-    assert await tick(database, tuesday, ZONE) == 1
+    assert await tick(database, tuesday, NEWSROOM) == 1
     assert len(await made(database)) == 1
     assert await next_at(database, number) == here("2026-11-25 07:30")
 
@@ -261,7 +263,7 @@ async def test_a_paused_schedule_is_silent_and_makes_up_for_nothing(
     async with database.writing() as db:
         await planning.pause(db, author, number, now=MONDAY)
         await planning.pause(db, author, number, now=MONDAY)
-    assert await tick(database, here("2026-11-25 07:30"), ZONE) == 0
+    assert await tick(database, here("2026-11-25 07:30"), NEWSROOM) == 0
     async with database.writing() as db:
         (shown,) = await planning.listed(db, locale="zh_CN", now=MONDAY, zone=ZONE)
         assert not shown.is_on
@@ -272,25 +274,25 @@ async def test_a_paused_schedule_is_silent_and_makes_up_for_nothing(
     assert shown.fires == tuple(here("2026-11-25 07:30") + timedelta(day) for day in range(1, 11))
     assert shown.title == "防煤气"
     assert actions == ["schedule.plan", "schedule.approve", "schedule.pause", "schedule.resume"]
-    assert await tick(database, here("2026-11-25 07:40"), ZONE) == 0
+    assert await tick(database, here("2026-11-25 07:40"), NEWSROOM) == 0
     assert await made(database) == []
 
 
 @ONE_KIND
 async def test_two_people_stand_for_a_plan(database: Database, author: Member, approver: Member) -> None:
     number = await plan(database, author, None)
-    await tick(database, here("2026-11-24 07:30"), ZONE)
+    await tick(database, here("2026-11-24 07:30"), NEWSROOM)
     async with database.writing() as db:
         await db.execute(update(Schedule).values(author_id=approver.id))
         with pytest.raises(planning.OwnPlan):
             await planning.approve(db, approver, number, now=MONDAY)
         await db.execute(update(Schedule).values(author_id=author.id))
         await planning.approve(db, approver, number, now=MONDAY)
-    await tick(database, here("2026-11-25 07:30"), ZONE)
+    await tick(database, here("2026-11-25 07:30"), NEWSROOM)
     # Words that were changed since are not what they stood for.
     async with database.writing() as db:
         await db.execute(update(Notice).values(version=2))
-    await tick(database, here("2026-11-26 07:30"), ZONE)
+    await tick(database, here("2026-11-26 07:30"), NEWSROOM)
     assert [state for state, _fire in await made(database)] == ["in_review", "approved", "in_review"]
 
 
@@ -328,7 +330,7 @@ async def test_what_is_out_of_date_is_held_back(
         (shown,) = await planning.listed(db, locale="en", now=tuesday, zone=ZONE)
     assert shown.trouble
     assert trouble in voice("en", ZONE).word(shown.trouble)
-    assert await tick(database, tuesday, ZONE) == 1
+    assert await tick(database, tuesday, NEWSROOM) == 1
     assert await made(database) == []
 
 
@@ -338,5 +340,23 @@ async def test_a_broken_rule_stops_nobody_else(database: Database, author: Membe
     await plan(database, author, approver, code="sound")
     async with database.writing() as db:
         await db.execute(update(Schedule).where(Schedule.id == broken).values(rule={"kind": "never"}))
-    assert await tick(database, here("2026-11-24 07:30"), ZONE) == 1
+    assert await tick(database, here("2026-11-24 07:30"), NEWSROOM) == 1
     assert await next_at(database, broken) is None
+
+
+async def test_what_a_schedule_leaves_to_the_staff_is_put_before_them(
+    database: Database, author: Member, approver: Member
+) -> None:
+    desk = Newsdesk(Clinic(database, now=MONDAY))
+    await desk.in_chat(author)
+    await desk.in_chat(approver)
+    await plan(database, author, approver, late="ask")
+    await tick(database, here("2026-11-24 07:50"), NEWSROOM)
+    assert await desk.told() == [("qian", "To approve")]
+    await desk.hears_nothing_more()
+    await plan(database, author, None, code="unapproved")
+    await tick(database, here("2026-11-25 07:31"), NEWSROOM)
+    assert ("qian", "To approve") in await desk.told()
+    async with database.reading() as db:
+        mine = select(Broadcast.author_id).join(Schedule, Schedule.id == Broadcast.schedule_id)
+        assert await db.scalar(mine.where(Schedule.code == "unapproved")) == author.id

@@ -20,6 +20,7 @@ from bot.services.riders import VEHICLE_NAMES
 from bot.services.schedules import planning, rules, seasons, tick
 from bot.services.schedules.seasons import Report
 from tests.chat import CITY
+from tests.services.newsdesk import NEWSROOM
 
 ZONE = CITY.zone
 WINTER = seasons.load(CITY.folder, "winter")
@@ -179,7 +180,7 @@ async def test_a_season_that_nobody_reviewed_again_warns_and_is_silent(database:
     november = datetime(2027, 11, 16, 12, tzinfo=UTC)
     report = await on(database, now=november)
     assert report.unreviewed == CODES
-    while await tick(database, november + timedelta(days=20), ZONE):
+    while await tick(database, november + timedelta(days=20), NEWSROOM):
         pass
     async with database.reading() as db:
         assert (await db.scalars(select(Broadcast))).all() == []
@@ -188,7 +189,7 @@ async def test_a_season_that_nobody_reviewed_again_warns_and_is_silent(database:
 @ONE_KIND
 async def test_a_notice_of_the_winter_is_good_until_spring(database: Database) -> None:
     await on(database)
-    assert await tick(database, datetime(2026, 11, 22, 20, 31, tzinfo=ZONE), ZONE) == 4
+    assert await tick(database, datetime(2026, 11, 22, 20, 31, tzinfo=ZONE), NEWSROOM) == 4
     async with database.reading() as db:
         fired = list(await db.scalars(select(Broadcast)))
         coal = (await db.scalars(select(Notice).where(Notice.code == "winter-01"))).one()

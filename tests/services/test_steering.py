@@ -16,12 +16,12 @@ from bot.models import (
     Pause,
 )
 from bot.services.authority import NotAllowed
-from bot.services.broadcasts import clearing, composing, corrections, files, restored, states, steering
+from bot.services.broadcasts import clearing, composing, corrections, files, resolving, restored, states, steering
 from bot.services.broadcasts.audience import Audience, concerned
 from bot.services.broadcasts.report import listed, report
 from bot.services.notices import BadNotice, Words
 from tests.services.clinic import ZONE
-from tests.services.newsdesk import Newsdesk, draft
+from tests.services.newsdesk import NEWSROOM, Newsdesk, draft
 
 SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
@@ -130,6 +130,41 @@ async def test_a_correction_needs_two_people_too(desk: Newsdesk) -> None:
     assert edit.rank > 2, "no reminder waits for it"
     with pytest.raises(states.Overtaken):
         await desk.does(steering.correct, author, await desk.approved(author, approver), right)
+
+
+async def test_a_correction_is_put_before_those_who_may_approve_it(desk: Newsdesk) -> None:
+    author, approver = await desk.people()
+    county = await desk.member("county", ["140802"])
+    for member in (author, approver, county):
+        await desk.in_chat(member)
+    number = await desk.sending(author, approver, {await desk.rider(): "sent"}, audience=Audience(counties=("140802",)))
+    await desk.hears_nothing_more()
+    long = {"zh_CN": Words("字" * 58, "正文"), "en": Words("", "")}
+    correction = await desk.does(steering.correct, author, number, long)
+    assert await desk.told() == [(approver.login, "To approve")]
+    async with desk.database.reading() as db:
+        _broadcast, notice = await states.found(db, correction)
+        found = await composing.findings(db, correction, newsroom=NEWSROOM, now=desk.clinic.now)
+    assert list(notice.texts) == ["zh_CN"], "a language without words is left out"
+    assert found.blockers == ()
+    with pytest.raises(BadNotice):
+        await desk.does(steering.correct, author, number, {"en": Words("Ajar", "A hand's breadth.")})
+
+
+async def test_a_late_one_that_asks_is_put_before_those_who_steer(desk: Newsdesk) -> None:
+    author, approver = await desk.people()
+    operator = await desk.member("operator")
+    for member in (author, approver, operator):
+        await desk.in_chat(member)
+    await desk.rider()
+    starts_at = desk.clinic.now + timedelta(hours=1)
+    number = await desk.approved(author, approver, late="ask", starts_at=starts_at)
+    await desk.hears_nothing_more()
+    await resolving.begin_due(desk.database, starts_at + timedelta(hours=2), NEWSROOM)
+    assert await desk.state(number) == "paused"
+    assert [login for login, _said in await desk.told()] == [author.login, approver.login]
+    await desk.does(steering.resume, author, number)
+    assert await desk.state(number) == "sending"
 
 
 async def test_a_report_counts_and_names_nobody(desk: Newsdesk) -> None:

@@ -76,6 +76,7 @@ class TelegramStandIn:
         self._clock = clock
         self._pending: dict[int, Update] = {}
         self._files: set[str] = set()
+        self._photos: dict[str, bytes] = {}
         self._presses: set[str] = set()
         self._traps: list[_Trap] = []
         self._limits: tuple[int, int] | None = None
@@ -89,7 +90,12 @@ class TelegramStandIn:
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=64 * 1024 * 1024)
-        app.add_routes([web.post("/bot{token}/{method}", self._serve)])
+        app.add_routes(
+            [
+                web.post("/bot{token}/{method}", self._serve),
+                web.get("/file/bot{token}/photos/{name}", self._serve_file),
+            ]
+        )
         self._runner = web.AppRunner(app, shutdown_timeout=1, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -136,6 +142,10 @@ class TelegramStandIn:
     def forget_files(self) -> None:
         """From now on the pictures that were uploaded are not known by their names any more."""
         self._files.clear()
+
+    def keep_photo(self, file_id: str, picture: bytes) -> None:
+        """Have a picture that somebody sent, for getFile."""
+        self._photos[file_id] = picture
 
     def recover(self) -> None:
         """Let nothing fail any more."""
@@ -210,6 +220,12 @@ class TelegramStandIn:
         except rules.Refused as refused:
             return refusal(409 if str(refused).startswith("Conflict") else 400, str(refused))
 
+    async def _serve_file(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"].removesuffix(".jpg")
+        if request.match_info["token"] != self.token or name not in self._photos:
+            return web.Response(status=404)
+        return web.Response(body=self._photos[name], content_type="application/octet-stream")
+
     def _told(self, method: str) -> dict[str, Any] | None:
         """What it says of the bot when asked, which takes no parameters."""
         match method:
@@ -242,6 +258,11 @@ class TelegramStandIn:
                 if call.params["callback_query_id"] not in self._presses:
                     raise rules.Refused("Bad Request: query is too old or query ID is invalid")
                 self.acknowledged.append(call.params["callback_query_id"])
+            case "getFile":
+                if (id := call.params["file_id"]) not in self._photos:
+                    raise rules.Refused("Bad Request: wrong file_id or the file is temporarily unavailable")
+                sizes = {"file_size": len(self._photos[id])}
+                return {"file_id": id, "file_unique_id": id[-6:], "file_path": f"photos/{id}.jpg", **sizes}
             case "setWebhook":
                 self.webhook = call.params
             case "deleteWebhook":

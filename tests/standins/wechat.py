@@ -5,7 +5,7 @@ import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Self
 
 import orjson
@@ -16,27 +16,40 @@ LIVES = timedelta(hours=2)
 OVERLAP = timedelta(minutes=5)
 WINDOWS = {"message": (timedelta(hours=48), 5), "tap": (timedelta(minutes=1), 3)}
 # Interfaces that only verified accounts have; of the others, an unverified subscription account has no menu.
-VERIFIED = ("message/", "media/upload", "tags/get")
+VERIFIED = ("message/", "media/upload", "tags/")
+CHINA = timezone(timedelta(hours=8))
 NO_MENU_FOR = "subscription"
 THINGS = {"thing": 20, "name": 10, "phrase": 5, "character_string": 32}
 
 
 class Refusal(Exception):
-    def __init__(self, code: int, message: str = "") -> None:
+    def __init__(self, code: int, message: str = "", **more: int) -> None:
         super().__init__(code)
         self.code = code
         self.message = message
+        self.more = more
 
 
 @dataclass
 class Follower:
-    """`sees` is what reached them, as words; `pictures` what they were shown."""
+    """`sees` is what reached them, as words; `pictures` what they were shown, `told` what many were told at once."""
 
     sees: list[str] = field(default_factory=list)
     posts: list[dict[str, Any]] = field(default_factory=list)
     pictures: list[bytes] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     follows: bool = True
     windows: list[list[Any]] = field(default_factory=list)
+
+
+@dataclass
+class Mass:
+    """A message to many: what it says and to whom, by its `number`."""
+
+    number: int
+    text: str
+    to: set[str]
+    at: datetime
 
 
 class WeChatStandIn:
@@ -63,7 +76,8 @@ class WeChatStandIn:
         self.tokens: dict[str, datetime] = {}
         self.menu: list[dict[str, Any]] = []
         self.media: dict[str, bytes] = {}
-        self.mass: dict[str, str] = {}
+        self.mass: dict[str, Mass] = {}
+        self.tags: dict[int, tuple[str, set[str]]] = {}
         self.templates: list[tuple[str, str, dict[str, Any]]] = []
         self.allows_address = True
         self.followers: dict[str, Follower] = {}
@@ -132,7 +146,8 @@ class WeChatStandIn:
 
     def _refusal(self, refusal: Refusal) -> web.Response:
         self.refused.append(refusal.code)
-        return web.json_response({"errcode": refusal.code, "errmsg": f"{refusal.message} rid: 66f3bd4d-25a283a9"})
+        said = {"errcode": refusal.code, "errmsg": f"{refusal.message} rid: 66f3bd4d-25a283a9"}
+        return web.json_response(said | refusal.more)
 
     async def _answer(self, request: web.Request, path: str, body: bytes) -> dict[str, Any]:
         if path == "stable_token":
@@ -140,6 +155,8 @@ class WeChatStandIn:
         self._admit(path, request.query.get("access_token", ""))
         if path.startswith("message/"):
             return self._message(path, self._read(body))
+        if path.startswith("tags/"):
+            return self._tag(path, self._read(body) if body else {})
         match path:
             case "get_api_domain_ip":
                 return {"ip_list": ["127.0.0.1"]}
@@ -147,8 +164,8 @@ class WeChatStandIn:
                 self.menu = _checked_menu(self._read(body)["button"])
             case "menu/get" if not self.menu:
                 raise Refusal(46003, "menu no exist")
-            case "menu/get" | "tags/get":
-                return {"tags": []}
+            case "menu/get":
+                return {}
             case "ticket/getticket" if request.query.get("type") == "jsapi":
                 return {"ticket": f"ticket-{next(self._numbers)}", "expires_in": 7200}
             case "media/upload":
@@ -282,16 +299,58 @@ class WeChatStandIn:
                 raise Refusal(47003, "argument invalid!")
         self.templates.append((post["touser"], post["template_id"], post["data"]))
 
+    def _tag(self, path: str, asked: dict[str, Any]) -> dict[str, Any]:
+        match path:
+            case "tags/get":
+                return {"tags": [{"id": id, "name": name, "count": len(to)} for id, (name, to) in self.tags.items()]}
+            case "tags/create":
+                return {"tag": self._new_tag(asked["tag"]["name"])}
+            case "tags/delete":
+                if self.tags.pop(asked["tag"]["id"], None) is None:
+                    raise Refusal(45159)
+            case "tags/members/batchtagging":
+                users = asked["openid_list"]
+                if not 1 <= len(users) <= 50:
+                    raise Refusal(40032)
+                if asked["tagid"] not in self.tags:
+                    raise Refusal(45159)
+                if not set(users) <= self.followers.keys():
+                    raise Refusal(40003)
+                self.tags[asked["tagid"]][1].update(users)
+            case _:
+                raise Refusal(40066, "invalid url")
+        return {}
+
+    def _new_tag(self, name: str) -> dict[str, Any]:
+        if not 0 < len(name) <= 30:
+            raise Refusal(45158)
+        if any(name == known for known, _to in self.tags.values()):
+            raise Refusal(45157)
+        if len(self.tags) >= 100:
+            raise Refusal(45056)
+        id = next(self._numbers)
+        self.tags[id] = name, set()
+        return {"id": id, "name": name}
+
     def _mass(self, post: dict[str, Any]) -> dict[str, Any]:
-        _short(post["text"]["content"], 2048, 45002)
-        key = post.get("clientmsgid", "")
+        text, key = post["text"]["content"], post.get("clientmsgid", "")
+        _short(text, 2048, 45002)
         _short(key, 64, 40035)
         if key in self.mass:
-            raise Refusal(45065, "clientmsgid exist")
-        if len(self.mass) >= (4 if self.kind.startswith("service") else 1):
+            raise Refusal(45065, "clientmsgid exist", msg_id=self.mass[key].number)
+        local = self.now().astimezone(CHINA)
+        is_service = self.kind.startswith("service")
+        since = local.replace(day=1 if is_service else local.day, hour=0, minute=0, second=0, microsecond=0)
+        if sum(one.at >= since for one in self.mass.values()) >= (4 if is_service else 1):
             raise Refusal(45028, "has no masssend quota")
-        self.mass[key] = post["text"]["content"]
-        return {"msg_id": next(self._numbers), "msg_data_id": next(self._numbers)}
+        filtered = post["filter"]
+        if filtered["is_to_all"] or filtered["tag_id"] not in self.tags:
+            raise Refusal(40050, "invalid tag")
+        to = {user for user in self.tags[filtered["tag_id"]][1] if self.followers[user].follows}
+        self.mass[key] = Mass(next(self._numbers), text, to, self.now())
+        for user in to:
+            self.followers[user].told.append(text)
+        return {"msg_id": self.mass[key].number, "msg_data_id": next(self._numbers)}
 
 
 def _short(text: str, most: int, code: int) -> None:

@@ -6,7 +6,8 @@ import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from bot.database import Database
+from bot.database import Database, migrate
+from bot.services import deep_links
 from bot.services.directory import Directory, Listing
 from bot.services.maps import landmarks
 from bot.web.assets import Assets
@@ -43,8 +44,15 @@ async def client() -> AsyncIterator[Client]:
     directory = Directory(ZONE, demo=True)
     directory.load([STATION, GONE, ODD])
     database = Database("sqlite:///:memory:")
+    await migrate(database)
     app = build_app(
-        site(database, is_demo=True, map=Map("https://{s}.tiles.example/{z}/{x}/{y}.png", "©", "gcj02")),
+        site(
+            database,
+            is_demo=True,
+            telegram=lambda: "nuanxin_bot",
+            is_on_wechat=True,
+            map=Map("https://{s}.tiles.example/{z}/{x}/{y}.png", "©", "gcj02"),
+        ),
         places=place_page(directory),
     )
     async with TestClient(TestServer(app)) as client:
@@ -64,6 +72,13 @@ async def test_a_place_says_what_is_known(client: Client) -> None:
         assert part in page
     assert 'href="/?place=S-1"' in page
     assert 'href="tel:03592000000"' in page
+
+
+async def test_a_place_is_offered_in_every_chat_that_there_is(client: Client) -> None:
+    page = await text_of(await client.get("/p/S-1", headers={"Accept-Language": "en"}))
+    payload = deep_links.to_place("S-1")
+    assert f'href="https://t.me/nuanxin_bot?start={payload}"' in page
+    assert "In WeChat: send our official account “东城街道爱心驿站”." in page
 
 
 async def test_a_removed_place_leaves_a_tombstone(client: Client) -> None:

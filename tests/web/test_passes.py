@@ -198,6 +198,15 @@ async def test_staff_check_in_once_and_undo(door: Door) -> None:
     assert status == 409
 
 
+async def test_a_scanned_code_says_who_it_is_and_the_next_is_at_hand(door: Door) -> None:
+    await door.logs_in()
+    page = await door.page()
+    for part in ("王**", "Health check", "王茅镇", 'action="/admin/bookings/check-in"', 'href="/admin/bookings"'):
+        assert part in page, part
+    assert "王小明" not in page
+    assert await door.state() == "booked"
+
+
 @pytest.mark.parametrize("csrf", ["", "wrong"])
 async def test_a_form_of_another_site_does_nothing(door: Door, csrf: str) -> None:
     good = await door.logs_in()

@@ -1,6 +1,5 @@
 """Our channel, with a conversation that says one sentence and a memory that is a dictionary."""
 
-from collections.abc import Collection
 from datetime import datetime
 
 from aiohttp import web
@@ -8,7 +7,6 @@ from aiohttp import web
 from bench.wechat.servers.settings import AES_KEY, APP_ID, HOST, IS_AES, PORT, TOKEN, answer
 from bot.channels import Answer
 from bot.channels.wechat import Begun, PassiveWeChatChannel, Words
-from bot.channels.wechat.decode import Opens
 from bot.clock import Clock
 from bot.messages import Incoming, Outgoing
 
@@ -19,20 +17,10 @@ class Dictionary:
     def __init__(self) -> None:
         self._answers: dict[str, bytes] = {}
 
-    async def begin(self, key: str, user: str, *, opens: Opens, now: datetime, until: datetime) -> Begun:
+    async def begin(self, key: str, user: str, *, now: datetime, **_more: object) -> Begun:
         return Begun(key not in self._answers, now, self._answers.get(key))
 
-    async def keep(
-        self,
-        key: str,
-        user: str,
-        answer: bytes,
-        *,
-        told: bool,
-        also: Collection[str] = (),
-        shelf: Collection[str] = (),
-        now: datetime,
-    ) -> None:
+    async def keep(self, key: str, user: str, answer: bytes, **_more: object) -> None:
         self._answers[key] = answer
 
     async def forget(self, user: str) -> None:

@@ -25,7 +25,9 @@ Commands = Sequence[tuple[str, str]]  # (command without slash, description)
 CONNECTIONS_TO_US = 100
 SECONDS_BETWEEN_BEATS = 60.0
 SECONDS_TO_CLOSE = 2.0
+LARGEST_PHOTO = 8 * 2**20
 
+_PATH = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 log = structlog.get_logger()
@@ -73,6 +75,7 @@ class TelegramChannel:
         self._sleep = sleep
         self._now = now
         self._health = (False, "not started")
+        self.username = ""
 
     def routes(self, hear: Hear) -> list[web.RouteDef]:
         """The webhook's route; there in both modes, since late deliveries still come after a change."""
@@ -114,6 +117,20 @@ class TelegramChannel:
             if call.main:
                 id = _message_id(sent)
         return id
+
+    async def fetch(self, name: str) -> bytes | None:
+        """The picture of that file id, at most LARGEST_PHOTO bytes; None, said in the log, if it cannot be had."""
+        try:
+            file = await self._carrier.call("getFile", {"file_id": name})
+            path, size = (file.get("file_path"), file.get("file_size", 0)) if isinstance(file, dict) else (None, 0)
+            # A server of one's own may name files of its machine, which are not to be had by HTTP.
+            if not isinstance(path, str) or not _PATH.fullmatch(path) or type(size) is not int or size > LARGEST_PHOTO:
+                log.warning("picture not fetched", channel=self.name, reason="too large, or no path")
+                return None
+            return await self._api.download(path, LARGEST_PHOTO)
+        except TelegramError as error:
+            log.warning("picture not fetched", channel=self.name, reason=str(undelivered(error)))
+            return None
 
     async def _replaced(self, to: Address, message: Outgoing) -> bool:
         """Whether an earlier message says this now; one with a picture keeps it, with other words below."""
@@ -182,7 +199,9 @@ class TelegramChannel:
         await self._introduce()
 
     async def _introduce(self) -> None:
-        """The menu of commands: simplified Chinese unless the app speaks English."""
+        """Learn the bot's name and set its menu of commands: simplified Chinese unless the app speaks English."""
+        me = await self._api.call("getMe", {})
+        self.username = str(me.get("username", "")) if isinstance(me, dict) else ""
         await self._set_commands("zh_CN")
         await self._set_commands("zh_CN", language_code="zh")
         if "en" in self._commands:

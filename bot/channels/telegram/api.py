@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, FormData, TCPConnector
@@ -73,6 +74,25 @@ class AiohttpRequest(BaseRequest):
             raise too_many_requests(_parsed(payload))
         return status, payload
 
+    async def download(self, url: str, most: int) -> bytes | None:
+        """What is at `url`, read no further than `most` bytes, None if it is more; raises TelegramError."""
+        if self._session is None:
+            raise NetworkError("the connection is closed")
+        body = bytearray()
+        try:
+            async with self._session.get(url, timeout=ClientTimeout(TIMEOUT), allow_redirects=False) as response:
+                if response.status != 200:
+                    raise NetworkError(f"HTTP {response.status}")
+                async for part in response.content.iter_any():
+                    body += part
+                    if len(body) > most:
+                        return None
+        except TimeoutError:
+            raise TimedOut from None
+        except (ClientError, OSError) as error:
+            raise NetworkError(type(error).__name__) from None
+        return bytes(body)
+
     @staticmethod
     def parse_json_payload(payload: bytes) -> dict[str, Any]:
         answer = _parsed(payload)
@@ -89,7 +109,11 @@ class Api(Bot):
 
     def __init__(self, token: str, api_url: str) -> None:
         request = AiohttpRequest()
-        super().__init__(token, f"{api_url.rstrip('/')}/bot", request=request, get_updates_request=request)
+        root = api_url.rstrip("/")
+        super().__init__(
+            token, f"{root}/bot", base_file_url=f"{root}/file/bot", request=request, get_updates_request=request
+        )
+        self._carrier = request
 
     async def open(self) -> None:
         """Make the pool of connections; nothing is asked of Telegram yet."""
@@ -104,6 +128,10 @@ class Api(Bot):
             return await self._post(method, params, read_timeout=TIMEOUT if seconds is None else seconds)
         except (AttributeError, KeyError, TypeError):
             raise TelegramError("unreadable answer") from None
+
+    async def download(self, path: str, most: int) -> bytes | None:
+        """The file that Telegram keeps under `path`, None for one of more than `most` bytes; raises TelegramError."""
+        return await self._carrier.download(f"{self.base_file_url}/{quote(path)}", most)
 
     async def carry(self, call: Call) -> Any:
         """The same for a `Call` without a photo."""

@@ -6,7 +6,7 @@ Works on plain dicts and trusts nothing to have its documented type. Only privat
 from datetime import datetime
 from typing import Any
 
-from bot.messages import Address, Incoming, Location
+from bot.messages import Address, Incoming, Location, Photo
 
 ALLOWED_UPDATES = ("message", "callback_query", "my_chat_member")
 
@@ -79,7 +79,8 @@ def _message(message: dict[str, Any], key: str, now: datetime) -> Incoming | Non
     if not (event := _event(message)):
         return None
     caption = _str(message.get("caption", ""), "caption")
-    return Incoming(sender, key, now, caption, locale=locale, event=event)
+    photo = _photo(message.get("photo")) if event == "photo" else None
+    return Incoming(sender, key, now, caption, locale=locale, event=event, photo=photo)
 
 
 def _press(press: dict[str, Any], key: str, now: datetime) -> Incoming | None:
@@ -113,6 +114,13 @@ def _event(message: dict[str, Any]) -> str:
     if "sticker" in message:
         return "sticker"
     return "media" if any(kind in message for kind in _MEDIA) else ""
+
+
+def _photo(sizes: object) -> Photo | None:
+    """The largest of the sizes that Telegram keeps of a picture; the last one."""
+    largest = sizes[-1] if isinstance(sizes, list) and sizes else None
+    name = largest.get("file_id") if isinstance(largest, dict) else None
+    return Photo(name) if isinstance(name, str) and name else None
 
 
 def _location(location: dict[str, Any]) -> Location:

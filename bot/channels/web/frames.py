@@ -62,6 +62,7 @@ class Said:
     pressed: str = ""
     location: Location | None = None
     event: str = ""
+    photo: bytes = b""
 
 
 def read(raw: str | bytes) -> Resume | Said:
@@ -143,8 +144,7 @@ def _said(kind: str, value: Any, key: str) -> Said:
         if not 1 <= len(value.encode()) <= 64 or not value.isprintable():
             raise BadFrame("bad_frame")
         return Said(key, pressed=value)
-    _check_photo(value)
-    return Said(key, event="photo")
+    return Said(key, event="photo", photo=_photo(value))
 
 
 def _location(value: Any) -> Location:
@@ -162,8 +162,8 @@ def _degrees(value: Any, most: int) -> TypeGuard[float]:
     return type(value) in (int, float) and isfinite(value) and abs(value) <= most
 
 
-def _check_photo(url: str) -> None:
-    """Refuse what is no picture. The picture itself is dropped: nothing keeps it yet."""
+def _photo(url: str) -> bytes:
+    """The picture in a data URL; what is none is refused."""
     head = _PHOTO.match(url)
     if not head or len(url) > LARGEST_PHOTO * 4 // 3 + 64:
         raise BadFrame("bad_photo")
@@ -174,6 +174,7 @@ def _check_photo(url: str) -> None:
     magic, start = _MAGIC[head[1]]
     if picture[start : start + len(magic)] != magic or len(picture) > LARGEST_PHOTO:
         raise BadFrame("bad_photo")
+    return picture
 
 
 def _extras(said: Outgoing) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from aiohttp import WSMsgType, web
 from bot.channels import Answer, Hear, Unheard
 from bot.channels.web import frames
 from bot.channels.web.sessions import Pace, Session, Sessions, show, write
-from bot.messages import Address, Incoming
+from bot.messages import Address, Incoming, Photo
 
 log = logging.getLogger(__name__)
 
@@ -165,6 +165,7 @@ class Visit:
             locale=self._language,
             event=said.event,
             network=self._network,
+            photo=Photo(file=said.photo) if said.photo else None,
         )
 
     async def _tell(self, session: Session, answer: Answer) -> None:

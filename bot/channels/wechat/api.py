@@ -9,7 +9,7 @@ import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, FormData, TCPConnector
 
 from bot.channels.wechat.budget import Tokens
-from bot.channels.wechat.errors import NO_MENU, SENT_BEFORE, STALE_TOKEN, ApiError, Unclear
+from bot.channels.wechat.errors import NO_MENU, SENT_BEFORE, STALE_TOKEN, TAG_IS_THERE, ApiError, Unclear
 
 TIMEOUT = ClientTimeout(total=10)
 CONNECTIONS = 50
@@ -50,15 +50,43 @@ class Api:
             "message/subscribe/bizsend", {"touser": user, "template_id": template_id, "data": data, **link}
         )
 
-    async def send_to_all(self, text: str, *, key: str, tag: int | None = None) -> None:
-        """A text to all followers, or those with a tag; `key` (64 bytes at most) makes a second try harmless."""
-        to: Fields = {"is_to_all": True} if tag is None else {"is_to_all": False, "tag_id": tag}
-        body = {"filter": to, "msgtype": "text", "text": {"content": text}, "clientmsgid": key}
+    async def send_to_tag(self, tag: int, text: str, *, key: str) -> str:
+        """A text to all who have a tag; `key` (64 bytes at most) makes a second try harmless. The message's number."""
+        body = {
+            "filter": {"is_to_all": False, "tag_id": tag},
+            "msgtype": "text",
+            "text": {"content": text},
+            "clientmsgid": key,
+        }
         try:
-            await self._call("message/mass/sendall", body)
+            answer = await self._call("message/mass/sendall", body)
         except ApiError as error:
-            if error.code != SENT_BEFORE:
+            if error.code != SENT_BEFORE or not error.number:
                 raise
+            return error.number
+        return str(answer.get("msg_id", ""))
+
+    async def make_tag(self, name: str) -> int:
+        """The number of the tag called `name`, made if there is none."""
+        try:
+            tag = (await self._call("tags/create", {"tag": {"name": name}})).get("tag")
+        except ApiError as error:
+            if error.code != TAG_IS_THERE:
+                raise
+            tags = (await self._call("tags/get", None)).get("tags")
+            tag = next((one for one in tags if one.get("name") == name), None) if isinstance(tags, list) else None
+        number = tag.get("id") if isinstance(tag, dict) else None
+        if type(number) is not int:
+            raise Unclear("unreadable answer")
+        return number
+
+    async def tag(self, number: int, users: Sequence[str]) -> None:
+        """Give a tag to followers, 50 at most."""
+        await self._call("tags/members/batchtagging", {"openid_list": list(users), "tagid": number})
+
+    async def drop_tag(self, number: int) -> None:
+        """Take a tag from everybody."""
+        await self._call("tags/delete", {"tag": {"id": number}})
 
     async def upload(self, picture: bytes) -> str:
         """The id by which a PNG or JPEG can be sent for three days."""
@@ -179,5 +207,5 @@ def _read(payload: bytes) -> dict[str, Any]:
     if type(code) is not int:
         raise Unclear("unreadable answer")
     if code:
-        raise ApiError(code)
+        raise ApiError(code, number=str(answer.get("msg_id", "")))
     return dict(answer)

@@ -1,7 +1,7 @@
 """What WeChat's servers ask of us: the proof that the address is ours, and an answer to each message."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from aiohttp import web
@@ -9,8 +9,9 @@ from aiohttp import web
 from bot.channels import Hear
 from bot.channels.wechat import xml
 from bot.channels.wechat.crypto import AesKey, Garbled, WrongApp, is_fresh, is_signed, open_with, signature
-from bot.channels.wechat.decode import Letter, decode
+from bot.channels.wechat.decode import Letter, MassReport, decode
 from bot.channels.wechat.exchanges import Exchanges
+from bot.channels.wechat.glances import Glances
 from bot.channels.wechat.twins import Twins
 
 PATH = "/wechat/callback"
@@ -33,6 +34,8 @@ class Callback:
         hear: Hear,
         now: Callable[[], datetime],
         event_datum: str,
+        asks_place: Callable[[str], bool],
+        reported: Callable[[MassReport], Awaitable[bool]],
     ) -> None:
         self._token = token
         self._keys = keys
@@ -41,6 +44,8 @@ class Callback:
         self._now = now
         self._event_datum = event_datum
         self._twins = Twins()
+        self._glances = Glances(asks_place)
+        self._reported = reported
 
     async def verify(self, request: web.Request) -> web.Response:
         """Somebody saves this address in WeChat's console: what proves that it is ours is sent back."""
@@ -83,9 +88,16 @@ class Callback:
         return self._response(reply, key)
 
     async def _reply(self, letter: Letter) -> bytes | None:
-        if letter.heard is None or letter.is_silent or self._twins.has_answered(letter, letter.heard):
+        if letter.report and not await self._reported(letter.report):
+            return None
+        if letter.heard is None:
             return _SUCCESS
-        return await self._exchanges.answer(letter, letter.heard, self._hear)
+        if letter.is_silent:
+            self._glances.keep(letter.heard)
+            return _SUCCESS
+        if self._twins.has_answered(letter, letter.heard):
+            return _SUCCESS
+        return await self._exchanges.answer(letter, self._glances.meant(letter.heard), self._hear)
 
     def _is_from_wechat(self, given: str, timestamp: str, nonce: str, *sealed: str) -> bool:
         return is_signed(given, self._token, timestamp, nonce, *sealed) and is_fresh(timestamp, self._now())

@@ -1,7 +1,8 @@
 """WeChat: an Official Account, from one that may only answer to one that may push."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from aiohttp import web
@@ -9,7 +10,7 @@ from aiohttp import web
 from bot.channels import Hear
 from bot.channels.wechat.callback import PATH, Callback
 from bot.channels.wechat.crypto import AesKey
-from bot.channels.wechat.decode import CHANNEL
+from bot.channels.wechat.decode import CHANNEL, MassReport
 from bot.channels.wechat.encode import ACCOUNTS, Words
 from bot.channels.wechat.exchanges import PATIENCE, Exchanges, Push, Wiring
 from bot.channels.wechat.memory import Memory
@@ -21,9 +22,11 @@ class WeChatChannel:
 
     `account` is one of `ACCOUNTS`. `aes_keys` are the EncodingAESKeys, the present one first; none means plain
     mode. `event_datum` is that of LOCATION events. `words` are by locale. `is_urgent` knows texts that must be
-    answered without any database. `arrived` is awaited while a person's request is open: it sends what waits
-    for them. `push(openid, message)` sends outside of requests and raises Undelivered; a message without text
-    is a picture alone; an account that pushes needs it. `patience` is for how many seconds a request waits.
+    answered without any database, `asks_place` those that want to know what is near. `arrived` is awaited while a
+    person's request is open: it sends what waits for them. `push(openid, message)` sends outside of requests and
+    raises Undelivered; a message without text is a picture alone; an account that pushes needs it. `reported` hears
+    what became of mass messages, and says whether it could be written down. `forms` are the kinds of message that
+    `push` sends while nobody may be written to. `patience` is for how many seconds a request waits.
     Raises ValueError for a wrong key.
     """
 
@@ -41,15 +44,20 @@ class WeChatChannel:
         aes_keys: tuple[str, ...] = (),
         event_datum: str = "wgs84",
         is_urgent: Callable[[str], bool] = lambda _text: False,
+        asks_place: Callable[[str], bool] = lambda _text: False,
+        reported: Callable[[MassReport], Awaitable[bool]] | None = None,
         arrived: Callable[[Address], Awaitable[None]] | None = None,
         push: Push | None = None,
+        forms: Collection[str] = (),
         patience: float = PATIENCE,
     ) -> None:
-        self.can = ACCOUNTS[account]
+        self.can = replace(ACCOUNTS[account], forms=frozenset(forms))
         self._token = token
         self._keys = tuple(AesKey(key, app_id) for key in aes_keys)
         self._now = now
         self._event_datum = event_datum
+        self._asks_place = asks_place
+        self._reported = reported or _unheard
         if self.can.pushes != (push is not None):
             raise ValueError("an account needs a way to push if, and only if, it may")
         self._exchanges = Exchanges(Wiring(memory, now, words, is_urgent, arrived, push, patience))
@@ -63,6 +71,8 @@ class WeChatChannel:
             hear=hear,
             now=self._now,
             event_datum=self._event_datum,
+            asks_place=self._asks_place,
+            reported=self._reported,
         )
         return [web.get(PATH, callback.verify), web.post(PATH, callback.receive)]
 
@@ -77,6 +87,11 @@ class WeChatChannel:
     async def close(self) -> None:
         """Take no more requests; those in hand end within 3 seconds."""
         await self._exchanges.close()
+
+
+async def _unheard(_report: MassReport) -> bool:
+    """Who sends no mass messages waits for no reports."""
+    return True
 
 
 class PassiveWeChatChannel(WeChatChannel):

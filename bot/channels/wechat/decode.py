@@ -31,13 +31,22 @@ _SPOKEN_END = "。！？，、.!?, "
 
 
 @dataclass(frozen=True, slots=True)
+class MassReport:
+    """How the mass message `number` ended: whether it `went` out, and whether `everybody` meant got it."""
+
+    number: str
+    went: bool
+    everybody: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """One message or event, as WeChat delivers it up to three times.
 
     A reply goes from `account` to `user`. `heard` is None where nothing but a confirmation is wanted; with
     `is_silent` it says something, but WeChat takes no answer. `opens` is the window for pushing that it opens:
     after a `message` or after a `tap` on a menu, a follow, a scan. `is_picked`: a place chosen by a menu's button,
-    which WeChat may deliver once more as a location message.
+    which WeChat may deliver once more as a location message. `report` is what WeChat itself tells.
     """
 
     account: str
@@ -47,6 +56,7 @@ class Letter:
     opens: Opens = ""
     is_silent: bool = False
     is_picked: bool = False
+    report: MassReport | None = None
 
 
 def decode(fields: Mapping[str, str], now: datetime, event_datum: str = "wgs84") -> Letter:
@@ -100,7 +110,16 @@ def _event(fields: Mapping[str, str], letter: Callable[..., Letter], say: Say, e
         case "location":
             place = _location(fields, "Latitude", "Longitude", event_datum)
             return letter(say(location=place), is_silent=True)
+        case "masssendjobfinish":
+            return letter(None, report=_mass_report(fields))
     return letter(None)
+
+
+def _mass_report(fields: Mapping[str, str]) -> MassReport:
+    """Some of those who were meant may have been left out by the platform, or may have refused; it says how many."""
+    went = fields.get("Status", "").replace(" ", "").lower() == "sendsuccess"
+    meant, sent = fields.get("TotalCount", ""), fields.get("SentCount", "")
+    return MassReport(_whole(fields, "MsgID"), went, went and meant == sent)
 
 
 def _pressed(say: Say, chosen: str) -> Incoming:

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.channels.wechat import xml
-from bot.messages import Capabilities, Outgoing
+from bot.messages import Capabilities, MassQuota, Outgoing
 
 LONGEST = 2048  # bytes of UTF-8 in a text; more is refused with 45002
 LONGEST_TITLE = 64
@@ -19,9 +19,9 @@ _VERIFIED = Capabilities(buttons=False, text_limit=600, asks_location=False, rep
 # Only verified accounts may push messages and upload pictures.
 ACCOUNTS = {
     "subscription": _PASSIVE,
-    "subscription-verified": _VERIFIED,
+    "subscription-verified": replace(_VERIFIED, mass=MassQuota(1, "day")),
     "service": _PASSIVE,
-    "service-verified": _VERIFIED,
+    "service-verified": replace(_VERIFIED, mass=MassQuota(4, "month", kept=1)),
 }
 
 _LINK = re.compile(r"(?P<label>\S.*?)[ :：]+(?P<url>https?://[^\s\"<>]+)")

@@ -20,6 +20,8 @@ STALE_MEDIA = 40007
 NO_MENU = 46003
 # A message of the same `clientmsgid` was sent already.
 SENT_BEFORE = 45065
+# A tag of that name is there.
+TAG_IS_THERE = 45157
 
 # The person's window is closed or used up, or they took no notice of this kind: it waits for their next contact.
 _NOT_NOW = {45015: "outside the reply window", 45047: "the reply window is used up", 43101: "not subscribed to this"}
@@ -58,7 +60,8 @@ _NEVER = {
     45004: "the description is too long",
     45008: "too many articles",
     45064: "not allowed to link there",
-    45157: "a tag of that name is there",
+    45056: "there are too many tags",
+    TAG_IS_THERE: "a tag of that name is there",
     47001: "the JSON cannot be read",
     47003: "a field of the template is too long or of a wrong kind",
     87014: "WeChat refuses the content",
@@ -67,10 +70,14 @@ MEANINGS = _NOT_NOW | _GONE | _USED_UP_TODAY | _TOO_FAST | _MISCONFIGURED | _NEV
 
 
 class ApiError(Exception):
-    """A call did not do what it was to do. `code` is WeChat's errcode, 0 where WeChat gave none."""
+    """A call did not do what it was to do. `code` is WeChat's errcode, 0 where WeChat gave none.
 
-    def __init__(self, code: int, reason: str = "") -> None:
+    `number` is that of the message which was sent before, where that is why.
+    """
+
+    def __init__(self, code: int, reason: str = "", number: str = "") -> None:
         self.code = code
+        self.number = number
         super().__init__(f"{code} {MEANINGS.get(code, 'refused')}" if code else reason)
 
 

@@ -1,7 +1,7 @@
 """From one message of WeChat's to its one answer, however often the platform delivers it.
 
 WeChat waits five seconds for an answer and delivers a message up to three times. What it is answered is made once:
-an `Exchange` is the work on one message, and every delivery of it waits for the same one, 4.5 seconds at most. A
+an `Exchange` is the work on one message, and every delivery of it waits for the same one, 4.2 seconds at most. A
 first or second delivery whose time runs out is cut off without a word, because any word would end the deliveries;
 the third one gets a line that says which digit fetches the answer.
 
@@ -41,8 +41,8 @@ from bot.messages import Address, Incoming, Outgoing
 DELIVERIES = 3
 # The third delivery comes ten seconds after the first: it may take over from a process that says nothing.
 LEASE = timedelta(seconds=9)
-PATIENCE = 4.5  # seconds until a delivery is answered; WeChat hangs up after five
-HANGING_UP = 1.0  # seconds for which WeChat is left to hang up itself
+PATIENCE = 4.2  # seconds until a delivery is answered, 4.5 on a busy machine; WeChat hangs up after five
+HANGING_UP = 1.2  # seconds for which WeChat is left to hang up itself
 GLANCE = 0.25  # seconds between two looks at what another process is doing
 SECONDS_TO_CLOSE = 3.0
 MOST_REMEMBERED = 4_000

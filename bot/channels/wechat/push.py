@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.channels import Absent
+from bot.channels import Absent, Unreachable
 from bot.channels.wechat import encode
 from bot.channels.wechat.api import Api
 from bot.channels.wechat.budget import Budget
 from bot.channels.wechat.encode import Article, Words
 from bot.channels.wechat.errors import STALE_MEDIA, ApiError, Unclear, undelivered
+from bot.channels.wechat.templates import Form
 from bot.messages import Outgoing
 
 MOST_PARTS = 3
@@ -29,11 +30,20 @@ Post = dict[str, Any]
 class Pusher:
     """Sends to people whose window is open; what does not fit it is left to the mailbox."""
 
-    def __init__(self, api: Api, budget: Budget, words: Mapping[str, Words], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        api: Api,
+        budget: Budget,
+        words: Mapping[str, Words],
+        now: Callable[[], datetime],
+        forms: Mapping[str, Form] = {},
+    ) -> None:
+        """`forms` are those of the account that messages go out by while nobody may be written to, by their kind."""
         self._api = api
         self._budget = budget
         self._words = words
         self._now = now
+        self._forms = forms
         self._pictures: OrderedDict[bytes, tuple[str, datetime]] = OrderedDict()
 
     async def push(self, user: str, message: Outgoing) -> str:
@@ -46,7 +56,7 @@ class Pusher:
             return ""
         until = await self._budget.take(user, len(posts), now=self._now())
         if until is None:
-            raise Absent("no reply window is open")
+            return await self._fill(user, message)
         left = len(posts)
         try:
             for post in posts:
@@ -61,6 +71,24 @@ class Pusher:
                 await self._budget.give_back(user, left - isinstance(error, Unclear), until=until)
             raise failure from None
         return f"push-{secrets.token_hex(6)}"
+
+    async def _fill(self, user: str, message: Outgoing) -> str:
+        """Send it as a form, if there is one of its kind and it fits; whatever else happens, it waits for a contact."""
+        form = self._forms.get(message.form)
+        if form is None:
+            raise Absent("no reply window is open")
+        try:
+            data = form.filled(dict(message.facts))
+            if form.way == "template":
+                await self._api.send_template(user, form.id, data)
+            else:
+                await self._api.send_subscribed(user, form.id, data)
+        except ApiError as error:
+            failure = undelivered(error, self._now())
+            raise failure if isinstance(failure, Unreachable) else Absent(str(failure)) from None
+        except ValueError as error:
+            raise Absent(str(error)) from None
+        return f"form-{secrets.token_hex(6)}"
 
     async def _post(self, user: str, post: Post) -> None:
         picture = post.get("picture")
@@ -105,10 +133,10 @@ def encode_posts(message: Outgoing, words: Mapping[str, Words]) -> list[Post]:
     return [*posts, *({"msgtype": "text", "text": {"content": part}} for part in parts(text))]
 
 
-def parts(text: str) -> list[str]:
+def parts(text: str, most: int = MOST_PARTS) -> list[str]:
     """`text` in at most 3 parts that each fit one message: cut between lines, else between characters."""
     found: list[str] = []
-    while text and len(found) < MOST_PARTS:
+    while text and len(found) < most:
         part = text.encode()[: encode.LONGEST].decode(errors="ignore")
         if len(part) < len(text) and (at := part.rfind("\n")) > 0:
             part = part[:at]

@@ -2,7 +2,10 @@
 
 from bot.services.seating.booking_rows import LIVE, SEATED, Booking, NoSuchBooking, mine, one, unowned  # isort: skip
 from bot.services.bookings.deciding import (
+    DOORS_CLOSE,
+    DOORS_OPEN,
     CheckedIn,
+    NotBegun,
     NotExpected,
     UnknownCode,
     WrongDay,
@@ -10,8 +13,11 @@ from bot.services.bookings.deciding import (
     check_in,
     close_out,
     excuse,
+    look,
+    miss,
     refuse,
     undo_check_in,
+    withdraw,
 )
 from bot.services.bookings.holding import (
     HOLD,
@@ -38,6 +44,7 @@ from bot.services.bookings.leaving import (
     move,
 )
 from bot.services.bookings.rating import RemarkTooLong, rate, remark
+from bot.services.bookings.walking_in import walk_in
 from bot.services.seating.private import (
     Details,
     NotYours,
@@ -58,6 +65,8 @@ from bot.services.seating.rules import (
 )
 
 __all__ = [
+    "DOORS_CLOSE",
+    "DOORS_OPEN",
     "HOLD",
     "LIVE",
     "SEATED",
@@ -71,6 +80,7 @@ __all__ = [
     "HoldExpired",
     "LimitReached",
     "NoSuchBooking",
+    "NotBegun",
     "NotEligible",
     "NotExpected",
     "NotLive",
@@ -100,9 +110,11 @@ __all__ = [
     "keep",
     "let_go",
     "locked",
+    "look",
     "masked_name",
     "masked_phone",
     "mine",
+    "miss",
     "move",
     "note_for",
     "one",
@@ -112,4 +124,6 @@ __all__ = [
     "standing",
     "undo_check_in",
     "unowned",
+    "walk_in",
+    "withdraw",
 ]

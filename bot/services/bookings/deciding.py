@@ -11,7 +11,8 @@ from bot.errors import Problem
 from bot.i18n import _
 from bot.models import Booking as Row
 from bot.models import Session as SessionRow
-from bot.services import reminders
+from bot.services import audit, authority, reminders
+from bot.services.authority import Member
 from bot.services.bookings.holding import noted
 from bot.services.bookings.leaving import NotLive, end
 from bot.services.desk import Desk
@@ -19,7 +20,7 @@ from bot.services.seating import booking_rows as reading
 from bot.services.seating import rules, seats, telling
 from bot.services.seating.booking_rows import Booking, NoSuchBooking
 from bot.services.seating.private import masked_name, opened
-from bot.services.sessions.roll import NotAllowed, sees
+from bot.services.sessions import roll
 
 # Doors open before the hour, and lists are tidied up after it.
 DOORS_OPEN = timedelta(hours=3)
@@ -41,6 +42,10 @@ class NotExpected(Problem):
         super().__init__(_("That booking is not valid (any more). It was for {when}.", when=booking.session.starts_at))
 
 
+class NotBegun(Problem):
+    text = _("Nobody is absent before the session has begun.")
+
+
 class WrongDay(Problem):
     """It is not the time of this booking's session."""
 
@@ -58,14 +63,18 @@ class CheckedIn:
     already: bool
 
 
+async def look(db: AsyncSession, staff_id: int, *, code: str, desk: Desk) -> CheckedIn:
+    """Whose code that is, before anything is done; raises UnknownCode."""
+    booking, _member = await _with_code(db, staff_id, code)
+    return CheckedIn(booking, await _guest(db, booking, desk), booking.state == "attended")
+
+
 async def check_in(db: AsyncSession, staff_id: int, *, code: str, now: datetime, desk: Desk) -> CheckedIn:
     """Note that the person with `code` came; a second time changes nothing.
 
-    Raises UnknownCode (also for a session that is not this person's to run), NotAllowed, NotExpected, WrongDay.
+    Raises UnknownCode (also for a session that is not this person's to run), NotExpected, WrongDay.
     """
-    booking = await reading.found(db, Row.code == code.strip().upper())
-    if booking is None or not await sees(db, staff_id, booking.session):
-        raise UnknownCode
+    booking, member = await _with_code(db, staff_id, code)
     if booking.state not in ("booked", "attended", "no_show"):
         raise NotExpected(booking)
     if not booking.session.starts_at - DOORS_OPEN <= now <= booking.session.ends_at + DOORS_CLOSE:
@@ -74,28 +83,28 @@ async def check_in(db: AsyncSession, staff_id: int, *, code: str, now: datetime,
     if booking.state != "attended":
         if not await rows_changed(db, came.values(state="attended", struck_at=None)):
             return await check_in(db, staff_id, code=code, now=now, desk=desk)
-        await noted(db, booking.id, now, booking.state, "attended", who="staff", staff_id=staff_id)
-    name = opened(await db.scalar(select(Row.name).where(Row.id == booking.id)), "booking-name", desk.seals)
-    return CheckedIn(replace(booking, state="attended"), masked_name(name), booking.state == "attended")
+        await _decided(db, member, "booking.check_in", booking, "attended", now)
+    name = await _guest(db, booking, desk)
+    return CheckedIn(replace(booking, state="attended"), name, booking.state == "attended")
 
 
 async def undo_check_in(db: AsyncSession, staff_id: int, *, booking_id: int, now: datetime, desk: Desk) -> Booking:
     """They were not there after all; raises NoSuchBooking, NotAllowed, NotLive if nobody was checked in."""
-    booking = await _seen(db, staff_id, booking_id)
+    booking, member = await _seen(db, staff_id, booking_id, "booking.check_in")
     back = update(Row).where(Row.id == booking_id, Row.state == "attended")
     if not await rows_changed(db, back.values(state="booked")):
         raise NotLive
-    await noted(db, booking_id, now, "attended", "booked", who="staff", staff_id=staff_id)
+    await _decided(db, member, "booking.undo", replace(booking, state="attended"), "booked", now)
     return replace(booking, state="booked")
 
 
 async def approve(db: AsyncSession, staff_id: int, *, booking_id: int, now: datetime, desk: Desk) -> Booking:
     """Say yes to a request, whose seat was kept; the rider is told. Raises NoSuchBooking, NotAllowed, NotLive."""
-    booking = await _seen(db, staff_id, booking_id)
+    booking, member = await _seen(db, staff_id, booking_id, "booking.write")
     yes = update(Row).where(Row.id == booking_id, Row.state == "pending")
     if not await rows_changed(db, yes.values(state="booked")):
         raise NotLive
-    await noted(db, booking_id, now, "pending", "booked", who="staff", staff_id=staff_id)
+    await _decided(db, member, "booking.approve", replace(booking, state="pending"), "booked", now)
     booked = replace(booking, state="booked")
     await reminders.schedule(db, [booked], now=now, desk=desk)
     await telling.approved(db, booking_id, now=now, desk=desk)
@@ -104,21 +113,54 @@ async def approve(db: AsyncSession, staff_id: int, *, booking_id: int, now: date
 
 async def refuse(db: AsyncSession, staff_id: int, *, booking_id: int, now: datetime, desk: Desk) -> None:
     """Say no to a request: its seat is offered to others and the rider is told. Raises as `approve` does."""
-    await _seen(db, staff_id, booking_id)
+    _before, member = await _seen(db, staff_id, booking_id, "booking.write")
     booking = await reading.found(db, Row.id == booking_id, Row.state == "pending", locks=SessionRow)
     if booking is None:
         raise NotLive
     await end(db, booking, reason="refused", now=now, desk=desk, who="staff", staff_id=staff_id)
+    await _audited(db, member, "booking.refuse", booking, "cancelled", now)
     await telling.refused(db, booking_id, now=now, desk=desk)
+
+
+async def withdraw(db: AsyncSession, staff_id: int, *, booking_id: int, now: datetime, desk: Desk) -> None:
+    """End a live booking for its person, who is told and not blamed; its seat goes to the next in the list.
+
+    Raises NoSuchBooking, NotAllowed, NotLive.
+    """
+    _before, member = await _seen(db, staff_id, booking_id, "booking.write")
+    booking = await reading.found(db, Row.id == booking_id, locks=SessionRow)
+    if booking is None or booking.session.ends_at <= now:
+        raise NotLive
+    await end(db, booking, reason="staff", now=now, desk=desk, who="staff", staff_id=staff_id)
+    await _audited(db, member, "booking.cancel", booking, "cancelled", now)
+    await telling.removed(db, booking_id, now=now, desk=desk)
+
+
+async def miss(db: AsyncSession, staff_id: int, *, booking_id: int, now: datetime, desk: Desk) -> None:
+    """Somebody did not come, said before the day is closed out, by the same rule; checking them in takes it back.
+
+    Raises NoSuchBooking, NotAllowed, NotBegun, NotLive.
+    """
+    booking, member = await _seen(db, staff_id, booking_id, "booking.check_in")
+    if now < booking.session.starts_at:
+        raise NotBegun
+    harsh = await rules.is_harsh_day(db, booking.session.starts_at, desk.zone)
+    counts = not harsh and booking.agreed >= booking.session.sequence
+    absent = update(Row).where(Row.id == booking_id, Row.state == "booked")
+    if not await rows_changed(db, absent.values(state="no_show", struck_at=now if counts else None)):
+        raise NotLive
+    await _decided(db, member, "booking.no_show", replace(booking, state="booked"), "no_show", now)
+    if counts:
+        await telling.missed(db, [booking_id], now=now, desk=desk)
 
 
 async def excuse(db: AsyncSession, staff_id: int, *, booking_id: int, now: datetime) -> None:
     """Take back what was counted against somebody; raises NoSuchBooking, NotAllowed, NotLive if nothing was."""
-    booking = await _seen(db, staff_id, booking_id)
+    booking, member = await _seen(db, staff_id, booking_id, "booking.write")
     struck = update(Row).where(Row.id == booking_id, Row.struck_at.is_not(None))
     if not await rows_changed(db, struck.values(struck_at=None)):
         raise NotLive
-    await noted(db, booking_id, now, booking.state, booking.state, who="staff", staff_id=staff_id)
+    await _decided(db, member, "booking.excuse", booking, booking.state, now)
 
 
 async def close_out(db: AsyncSession, *, now: datetime, desk: Desk) -> int:
@@ -168,11 +210,35 @@ async def _absent(db: AsyncSession, session_id: int, *, counts: bool, now: datet
     await telling.missed(db, counted, now=now, desk=desk)
 
 
-async def _seen(db: AsyncSession, staff_id: int, booking_id: int) -> Booking:
+async def _with_code(db: AsyncSession, staff_id: int, code: str) -> tuple[Booking, Member]:
+    """The booking with that code, of a session that this person runs; raises UnknownCode."""
+    member = await authority.member(db, staff_id)
+    booking = await reading.found(db, Row.code == code.strip().upper())
+    if booking is None or not roll.runs(member, "booking.check_in", booking.session):
+        raise UnknownCode
+    return booking, member
+
+
+async def _guest(db: AsyncSession, booking: Booking, desk: Desk) -> str:
+    name = await db.scalar(select(Row.name).where(Row.id == booking.id))
+    return masked_name(opened(name, "booking-name", desk.seals))
+
+
+async def _seen(db: AsyncSession, staff_id: int, booking_id: int, action: str) -> tuple[Booking, Member]:
     """A booking of a session that this person runs; raises NoSuchBooking or NotAllowed."""
+    member = await authority.member(db, staff_id)
     booking = await reading.found(db, Row.id == booking_id)
     if booking is None:
         raise NoSuchBooking
-    if not await sees(db, staff_id, booking.session):
-        raise NotAllowed
-    return booking
+    roll.require(member, action, booking.session)
+    return booking, member
+
+
+async def _decided(db: AsyncSession, member: Member, action: str, before: Booking, after: str, now: datetime) -> None:
+    await noted(db, before.id, now, before.state, after, who="staff", staff_id=member.id)
+    await _audited(db, member, action, before, after, now)
+
+
+async def _audited(db: AsyncSession, member: Member, action: str, before: Booking, after: str, now: datetime) -> None:
+    states = {"before": {"state": before.state}, "after": {"state": after}}
+    await audit.record(db, member, action, f"booking:{before.id}", now=now, **states)

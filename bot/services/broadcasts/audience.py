@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, l
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from bot.messages import MassQuota
 from bot.models import (
     Booking,
     Contact,
@@ -20,6 +21,8 @@ from bot.models import (
     ReplyWindow,
     Rider,
 )
+from bot.services.broadcasts import mass
+from bot.services.broadcasts.mass import Prospect
 
 # Who has booked: whoever has or had a seat.
 _BOOKED = ("booked", "pending", "offered", "attended", "no_show")
@@ -28,13 +31,15 @@ _BOOKED = ("booked", "pending", "offered", "attended", "no_show")
 @dataclass(frozen=True, slots=True)
 class Reach:
     """The channels by what they can do: `pushing` always, `windowed` while the person's window is open, `present`
-    only while the person is there. `editing` can change what was said; `limits` are the lengths of a text."""
+    only while the person is there. `editing` can change what was said; `limits` are the lengths of a text,
+    `masses` how often many can be written to at once."""
 
     pushing: frozenset[str] = frozenset()
     windowed: frozenset[str] = frozenset()
     present: frozenset[str] = frozenset()
     editing: frozenset[str] = frozenset()
     limits: Mapping[str, int] = field(default_factory=dict)
+    masses: Mapping[str, MassQuota] = field(default_factory=dict)
 
     @property
     def channels(self) -> frozenset[str]:
@@ -80,12 +85,16 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """How many would get it now by push and how many at their next contact, by channel; who muted, who is gone."""
+    """How many would get it now by push and how many at their next contact, by channel; who muted, who is gone.
+
+    `masses` is what messages to many at once would do for those at their next contact.
+    """
 
     pushable: Mapping[str, int]
     at_next_contact: Mapping[str, int]
     muted: int
     unreachable: int
+    masses: tuple[Prospect, ...] = ()
 
     @property
     def concerned(self) -> int:
@@ -151,7 +160,8 @@ async def forecast(
     everybody = await db.scalar(select(func.count()).select_from(riders.subquery())) or 0
     is_muted = false() if urgency == "red" else _muted(category)
     muted = select(func.count()).select_from(Rider).where(_agreed(), *_meets(audience), is_muted)
-    return Forecast(pushable, at_next_contact, await db.scalar(muted) or 0, everybody - reached)
+    masses = await mass.prospects(db, at_next_contact, reach.masses, urgency=urgency, now=now)
+    return Forecast(pushable, at_next_contact, await db.scalar(muted) or 0, everybody - reached, masses)
 
 
 def _agreed() -> ColumnElement[bool]:
@@ -190,11 +200,14 @@ def _meets(audience: Audience) -> list[ColumnElement[bool]]:
 
 
 def _got(broadcast_id: int) -> ColumnElement[bool]:
-    """By the person's contacts, not by the row's key: people who were linked since are one person now."""
+    """By the person's contacts, not by the row's key: people who were linked since are one person now.
+
+    Whom a mass message may have missed waits, and may have got it all the same.
+    """
     theirs = aliased(Contact)
     return exists(literal(1)).where(
         theirs.rider_id == Rider.id,
         Outbound.contact_id == theirs.id,
         Outbound.broadcast_id == broadcast_id,
-        Outbound.state == "sent",
+        or_(Outbound.state == "sent", Outbound.provider_id != ""),
     )

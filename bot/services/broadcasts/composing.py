@@ -53,6 +53,11 @@ class Draft:
     starts_at: datetime | None = None
 
 
+def sketch(draft: Draft, *, now: datetime) -> Notice:
+    """The notice that a draft would make, kept nowhere; raises BadNotice."""
+    return Notice(code="", created_at=now, author_id=None, **_content(draft))
+
+
 async def compose(db: AsyncSession, member: Member, draft: Draft, *, now: datetime) -> int:
     """A new draft; returns the number of its broadcast. Raises NotAllowed, BadNotice."""
     require(member, "notice.write", counties=draft.audience.counties)
@@ -99,6 +104,17 @@ async def edit(db: AsyncSession, member: Member, broadcast_id: int, draft: Draft
     await _note(db, member, "edit", broadcast_id, now=now, changed=changed)
 
 
+async def set_time(
+    db: AsyncSession, member: Member, broadcast_id: int, *, starts_at: datetime | None, now: datetime
+) -> None:
+    """Say when a draft begins, None for at once; it holds for 30 days from then. Raises NotAllowed, Overtaken."""
+    await states.hold(db, broadcast_id)
+    _broadcast, notice = await states.allowed(db, member, "notice.write", broadcast_id)
+    await states.move(db, broadcast_id, ("draft",), "draft", starts_at=starts_at)
+    await db.execute(update(Notice).where(Notice.id == notice.id).values(valid_until=(starts_at or now) + HOLDS))
+    await _note(db, member, "set_time", broadcast_id, now=now, starts_at=starts_at.isoformat() if starts_at else "")
+
+
 async def findings(
     db: AsyncSession, broadcast_id: int, *, newsroom: Newsroom, now: datetime, approver: Member | None = None
 ) -> Findings:
@@ -128,6 +144,11 @@ async def preview(
     message = await shown(db, broadcast_id, voice=newsroom.voice(contact.locale))
     key = f"preview:{broadcast_id}:{contact_id}:{secrets.token_hex(4)}"
     outbox.put(db, contact_id, contact.channel, message, lane="personal", key=key, at=now)
+    await note_preview(db, broadcast_id, now=now)
+
+
+async def note_preview(db: AsyncSession, broadcast_id: int, *, now: datetime) -> None:
+    """Somebody of the staff saw it as riders will read it."""
     await db.execute(update(Broadcast).where(Broadcast.id == broadcast_id).values(previewed_at=now))
 
 
@@ -140,14 +161,23 @@ async def shown(db: AsyncSession, broadcast_id: int, *, voice: Voice) -> Outgoin
 
 
 async def submit(db: AsyncSession, member: Member, broadcast_id: int, *, newsroom: Newsroom, now: datetime) -> None:
-    """Hand the draft in for approval; raises Blocked, NotAllowed, Overtaken."""
+    """Hand the draft in and ask for approval; raises Blocked, NotAllowed, Overtaken."""
+    broadcast, notice = await hand_in(db, member, broadcast_id, newsroom=newsroom, now=now)
+    counties = await states.counties_of(db, broadcast)
+    await editors.ask_approval(db, broadcast, notice, counties=counties, newsroom=newsroom, now=now)
+
+
+async def hand_in(
+    db: AsyncSession, member: Member, broadcast_id: int, *, newsroom: Newsroom, now: datetime
+) -> tuple[Broadcast, Notice]:
+    """Hand the draft in where its approver is at hand already; raises Blocked, NotAllowed, Overtaken."""
     await states.hold(db, broadcast_id)
     broadcast, notice = await states.allowed(db, member, "notice.write", broadcast_id)
     if blockers := await find_blockers(db, broadcast, notice, newsroom=newsroom, now=now):
         raise Blocked(blockers)
     await states.move(db, broadcast_id, ("draft",), "in_review", comment="")
     await _note(db, member, "submit", broadcast_id, now=now, version=notice.version)
-    await editors.ask_approval(db, broadcast, notice, newsroom=newsroom, now=now)
+    return broadcast, notice
 
 
 async def approve(

@@ -11,15 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import outbox
 from bot.database import insert
-from bot.i18n import LOCALES, _
+from bot.i18n import DEFAULT_LOCALE, LOCALES, _
 from bot.models import Broadcast, Contact, Notice, Outbound
 from bot.schedule import later
 from bot.services import audit, notices
 from bot.services.authority import Member
-from bot.services.broadcasts import states
+from bot.services.broadcasts import editors, states
 from bot.services.broadcasts.audience import Audience
 from bot.services.broadcasts.newsroom import Newsroom
-from bot.services.notices import Words
+from bot.services.notices import BadNotice, Words
 
 JOB = "broadcast.rewrite"
 HOLDS = timedelta(days=30)
@@ -62,13 +62,20 @@ async def hand_in(
     newsroom: Newsroom,
     now: datetime,
 ) -> int:
-    """A broadcast of the right `words` to all who got the wrong ones, waiting for approval; raises BadNotice."""
-    marked = {
-        locale: Words(newsroom.voice(locale).word(_("Correction: {title}", title=own.title)), own.body)
-        for locale, own in words.items()
-    }
-    texts = notices.checked_texts(marked)
-    return (await _follow(db, member, broadcast, notice, texts, now=now, buttons=notice.buttons)).id
+    """A broadcast of the right `words` to all who got the wrong ones, shown to whoever may approve it.
+
+    Raises BadNotice.
+    """
+    texts = notices.checked_texts(words)
+    if not texts.get(DEFAULT_LOCALE):
+        raise BadNotice(_("Title and text in Chinese are missing."))
+    for locale, own in texts.items():
+        own["title"] = newsroom.voice(locale).word(_("Correction: {title}", title=own["title"]))
+    follows = await _follow(db, member, broadcast, notice, texts, now=now, buttons=notice.buttons)
+    words_of_it = await db.get_one(Notice, follows.notice_id)
+    counties = await states.counties_of(db, follows)
+    await editors.ask_approval(db, follows, words_of_it, counties=counties, newsroom=newsroom, now=now)
+    return follows.id
 
 
 async def rewrite(

@@ -1,27 +1,33 @@
 """The two people behind a broadcast, told in their chats: the approver what to decide, the author what was decided."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import outbox
-from bot.i18n import Text, Voice, _
+from bot.i18n import DEFAULT_LOCALE, Text, Voice, _
 from bot.messages import Button, Outgoing
 from bot.models import Broadcast, Contact, Notice, StaffChat, StaffMember
 from bot.services import authority, notices
-from bot.services.broadcasts.audience import Audience
+from bot.services.broadcasts import states
 from bot.services.broadcasts.newsroom import Newsroom
 
 Letter = Callable[[Voice], Outgoing]
 
 
 async def ask_approval(
-    db: AsyncSession, broadcast: Broadcast, notice: Notice, *, newsroom: Newsroom, now: datetime
+    db: AsyncSession,
+    broadcast: Broadcast,
+    notice: Notice,
+    *,
+    counties: Collection[str],
+    newsroom: Newsroom,
+    now: datetime,
 ) -> int:
-    """Show what was handed in to everybody else who may approve it; returns to how many chats."""
+    """Show what waits for approval, and concerns `counties`, to everybody else who may give it; to how many chats."""
 
     def letter(voice: Voice) -> Outgoing:
         words = notices.letter(notice, voice, broadcast.id)
@@ -30,7 +36,6 @@ async def ask_approval(
         no = Button(voice.word(_("↩ Return with a word")), f"bcno.{broadcast.id}")
         return Outgoing(voice.word(asked), ((yes, no), (_progress(broadcast.id, voice),)), photo=words.photo)
 
-    counties = Audience.from_json(broadcast.audience).counties
     return await tell_staff(
         db,
         lambda member: (
@@ -52,6 +57,28 @@ async def tell_author(db: AsyncSession, broadcast: Broadcast, said: Text, *, new
         lambda member: member.id == broadcast.author_id,
         lambda voice: Outgoing(voice.word(said), ((_progress(broadcast.id, voice),),)),
         key=f"author:{broadcast.id}:{secrets.token_hex(4)}",
+        newsroom=newsroom,
+        now=now,
+    )
+
+
+async def tell_of_halt(
+    db: AsyncSession, broadcast: Broadcast, notice: Notice, reason: str, *, newsroom: Newsroom, now: datetime
+) -> int:
+    """Tell everybody who may steer it that the program itself has held it, and why; returns to how many chats."""
+    title = notices.words_of(notice, DEFAULT_LOCALE)[0]
+    said = _("⏸ “{title}” is held: {reason}\nLook at it and let it go on, or cancel it.", title=title, reason=reason)
+
+    def letter(voice: Voice) -> Outgoing:
+        go_on = Button(voice.word(_("▶ Go on")), f"bcdo.{broadcast.id}.resume")
+        return Outgoing(voice.word(said), ((go_on, _progress(broadcast.id, voice)),))
+
+    counties = await states.counties_of(db, broadcast)
+    return await tell_staff(
+        db,
+        lambda member: authority.may(member, "notice.steer") and authority.is_within(member, counties),
+        letter,
+        key=f"halt:{broadcast.id}:{secrets.token_hex(4)}",
         newsroom=newsroom,
         now=now,
     )

@@ -15,12 +15,16 @@ from bot.models import Broadcast, Notice
 from bot.services import notices
 from bot.services.broadcasts.audience import Audience, concerned, reached_now
 from bot.services.broadcasts.newsroom import Newsroom
+from bot.services.channel_names import called
 
 LANGUAGES: dict[str, Text] = {
     "zh_CN": _("simplified Chinese"),
     "zh_TW": _("traditional Chinese"),
     "en": _("English"),
 }
+
+
+NOBODY = _("Nobody would get it: no rider who agreed to notices of this kind meets the conditions.")
 
 
 class Blocked(Problem):
@@ -60,7 +64,7 @@ async def find_blockers(
     begins_at = max(broadcast.starts_at or now, now)
     blockers = [*_missing_words(notice), *_too_long(notice, broadcast.id, newsroom)]
     if begins_at == now and not await _any(db, _riders(broadcast, notice)):
-        blockers.append(_("Nobody would get it: no rider who agreed to notices of this kind meets the conditions."))
+        blockers.append(NOBODY)
     if notice.valid_until is not None and notice.valid_until <= begins_at:
         blockers.append(_("It would be out of date before it begins: valid until {until}.", until=notice.valid_until))
     for target in await notices.dead_targets(db, notice, newsroom.pages):
@@ -96,7 +100,7 @@ def _too_long(notice: Notice, broadcast_id: int, newsroom: Newsroom) -> Iterator
                     "Too long in {language}: {length} characters, and {channel} takes {limit}.",
                     language=LANGUAGES[locale],
                     length=length,
-                    channel=channel,
+                    channel=called(channel),
                     limit=limit,
                 )
 

@@ -15,7 +15,7 @@ from bot.services import notices
 
 MOST = 3
 RECENT = timedelta(days=30)
-_MOST_RECENT = 30
+_MOST_RECENT = 100
 # States of a row that the person has seen, or could have.
 _TOLD = ("sent", "waiting", "digest")
 # A broadcast that is paused, cancelled or withdrawn shows nothing.
@@ -97,6 +97,19 @@ async def recent(db: AsyncSession, rider_id: int, *, now: datetime, days: int = 
         .limit(_MOST_RECENT)
     )
     return [Told(id, category, urgency, at, texts) for id, category, urgency, texts, at in await db.execute(query)]
+
+
+async def last_kind(db: AsyncSession, rider_id: int) -> str:
+    """The category of what this person read last, empty if nothing ever reached them."""
+    query = (
+        select(Notice.category)
+        .join(Broadcast, Broadcast.notice_id == Notice.id)
+        .join(Outbound, Outbound.broadcast_id == Broadcast.id)
+        .join(Contact, Contact.id == Outbound.contact_id)
+        .where(Contact.rider_id == rider_id, Outbound.state == "sent")
+        .order_by(Outbound.sent_at.desc(), Outbound.id.desc())
+    )
+    return await db.scalar(query.limit(1)) or ""
 
 
 async def _drop(db: AsyncSession, contact_id: int, now: datetime) -> None:

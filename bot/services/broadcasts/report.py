@@ -9,9 +9,20 @@ from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
-from bot.models import Broadcast, Notice, NoticeResponse, Outbound, StaffMember
+from bot.models import AuditEntry, Broadcast, Notice, NoticeResponse, Outbound, StaffMember
 from bot.services.broadcasts import states
 from bot.services.notices import words_of
+
+# The entry of the audit that keeps the figures of a broadcast whose rows are old enough to be let go of.
+PRUNED = "broadcast.prune"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """How many recipients of a broadcast are in which state, and how many failed for which reason."""
+
+    states: dict[str, int]
+    failures: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +77,32 @@ class Summary:
     counties: tuple[str, ...]
 
 
+async def counted(db: AsyncSession, numbers: Collection[int]) -> dict[int, Recipients]:
+    """The recipients of these broadcasts, by their rows."""
+    id, mine = Outbound.broadcast_id, Outbound.broadcast_id.in_(numbers)
+    # Apart, so that the many rows that did not fail are counted by the index alone.
+    by_state = select(id, Outbound.state, func.count()).where(mine).group_by(id, Outbound.state)
+    by_reason = select(id, Outbound.error, func.count()).where(mine, Outbound.state == "failed")
+    found = {number: Recipients({}, {}) for number in numbers}
+    for number, state, count in await db.execute(by_state):
+        found[number or 0].states[state] = count
+    for number, why, count in await db.execute(by_reason.group_by(id, Outbound.error)):
+        found[number or 0].failures[why] = count
+    return found
+
+
+async def kept(db: AsyncSession, numbers: Collection[int]) -> dict[int, Recipients]:
+    """The same of those whose rows were let go of, as they were then."""
+    subjects = {f"broadcast:{number}": number for number in numbers}
+    query = select(AuditEntry.subject, AuditEntry.after).where(AuditEntry.subject.in_(subjects))
+    entries = await db.execute(query.where(AuditEntry.action == PRUNED))
+    return {subjects[subject]: Recipients(after["states"], after["failures"]) for subject, after in entries}
+
+
 async def report(db: AsyncSession, broadcast_id: int) -> Report:
     """The broadcast's report at this moment; raises NoSuchBroadcast."""
     broadcast, notice = await states.found(db, broadcast_id)
-    mine = Outbound.broadcast_id == broadcast_id
-    # Apart, so that the many rows that did not fail are counted by the index alone.
-    by_state = select(Outbound.state, func.count()).where(mine).group_by(Outbound.state)
-    by_reason = select(Outbound.error, func.count()).where(mine, Outbound.state == "failed").group_by(Outbound.error)
-    counts: dict[str, int] = {state: count for state, count in await db.execute(by_state)}
-    failures: dict[str, int] = {why: count for why, count in await db.execute(by_reason)}
+    recipients = (await kept(db, [broadcast_id]) or await counted(db, [broadcast_id]))[broadcast_id]
     responses = select(
         func.count(NoticeResponse.read_at),
         func.count(NoticeResponse.tapped_at),
@@ -90,12 +118,12 @@ async def report(db: AsyncSession, broadcast_id: int) -> Report:
         began_at=broadcast.began_at,
         finished_at=broadcast.finished_at,
         pause_reason=broadcast.pause_reason,
-        failures=dict(sorted(failures.items(), key=lambda item: -item[1])),
+        failures=dict(sorted(recipients.failures.items(), key=lambda item: -item[1])),
         read=read,
         tapped=tapped,
         received=received,
         help=calls,
-        **counts,
+        **recipients.states,
     )
 
 

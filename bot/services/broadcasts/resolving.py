@@ -10,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.database import Database, insert, rows_changed
 from bot.models import Broadcast, Notice, Outbound, Rider
 from bot.services import audit
+from bot.services.broadcasts import editors, states
 from bot.services.broadcasts.audience import Audience, Reach, best_contacts, concerned
+from bot.services.broadcasts.newsroom import Newsroom
 from bot.services.notices import RANKS
 
 log = structlog.get_logger(__name__)
@@ -23,7 +25,7 @@ _READY = ("approved", "scheduled")
 _UNSENT = ("queued", "waiting", "digest")
 
 
-async def begin_due(database: Database, now: datetime) -> int:
+async def begin_due(database: Database, now: datetime, newsroom: Newsroom) -> int:
     """Begin every approved broadcast whose time has come; returns how many were looked at.
 
     One that is late because nobody worked is sent, left out or put before the staff, as its notice says. Each is a
@@ -35,7 +37,7 @@ async def begin_due(database: Database, now: datetime) -> int:
         ids = list(await db.scalars(due.order_by(Broadcast.id).limit(100)))
     for broadcast_id in ids:
         async with database.writing() as db:
-            await _begin(db, broadcast_id, now)
+            await _begin(db, broadcast_id, now, newsroom)
     return len(ids)
 
 
@@ -98,9 +100,9 @@ async def expire(database: Database, now: datetime) -> int:
         return await rows_changed(db, rows.values(state="expired").execution_options(synchronize_session=False))
 
 
-async def _begin(db: AsyncSession, broadcast_id: int, now: datetime) -> None:
-    query = select(Broadcast, Notice.late, Notice.valid_until).join(Notice, Notice.id == Broadcast.notice_id)
-    broadcast, late, valid_until = (await db.execute(query.where(Broadcast.id == broadcast_id))).one()
+async def _begin(db: AsyncSession, broadcast_id: int, now: datetime, newsroom: Newsroom) -> None:
+    broadcast, notice = await states.found(db, broadcast_id)
+    late, valid_until = notice.late, notice.valid_until
     planned = max(broadcast.starts_at or now, broadcast.approved_at or now)
     is_late = now - planned > GRACE
     values: dict[str, Any] = {"state": "sending", "began_at": now}
@@ -116,6 +118,9 @@ async def _begin(db: AsyncSession, broadcast_id: int, now: datetime) -> None:
         after = {"state": values["state"], **reason}
         await audit.record(db, None, "broadcast.begin", f"broadcast:{broadcast_id}", now=now, after=after)
         log.info("broadcast begins", broadcast=broadcast_id, **after)
+        if values["state"] == "paused":
+            why = values["pause_reason"]
+            await editors.tell_of_halt(db, broadcast, notice, why, newsroom=newsroom, now=now)
 
 
 async def _resolve_some(db: AsyncSession, broadcast_id: int, reach: Reach, now: datetime, slice: int) -> int:

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.database import insert, rows_changed
 from bot.models import Broadcast, Heartbeat, Outbound, Pause
-from bot.services import audit
+from bot.services import audit, authority
+from bot.services.authority import Member
 
 log = structlog.get_logger(__name__)
 
@@ -41,9 +42,11 @@ async def hold_if_restored(db: AsyncSession, now: datetime) -> bool:
     return True
 
 
-async def lift(db: AsyncSession, *, now: datetime) -> bool:
-    """Let bulk sending go on; whether it was held."""
+async def lift(db: AsyncSession, member: Member | None = None, *, now: datetime) -> bool:
+    """Let bulk sending go on, by the word of `member` or of whoever can run commands; whether it was held."""
+    if member:
+        authority.require(member, "settings.write")
     if not await rows_changed(db, delete(Pause).where(Pause.channel == EVERYWHERE)):
         return False
-    await audit.record(db, None, "bulk.resume", "bulk", now=now)
+    await audit.record(db, member, "bulk.resume", "bulk", now=now)
     return True

@@ -69,8 +69,13 @@ async def allowed(db: AsyncSession, member: Member, action: str, broadcast_id: i
     A correction concerns the counties of what it corrects.
     """
     broadcast, notice = await found(db, broadcast_id)
+    require(member, action, counties=await counties_of(db, broadcast))
+    return broadcast, notice
+
+
+async def counties_of(db: AsyncSession, broadcast: Broadcast) -> tuple[str, ...]:
+    """The counties that a broadcast concerns, none for the whole city; a correction those of what it corrects."""
     first = broadcast
     while first.corrects_id is not None:
         first, _notice = await found(db, first.corrects_id)
-    require(member, action, counties=Audience.from_json(first.audience).counties)
-    return broadcast, notice
+    return Audience.from_json(first.audience).counties

@@ -1,7 +1,7 @@
 """The cells of the offerings file and the sessions file: from text to typed values."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -113,10 +113,22 @@ def _question(part: str) -> dict[str, Any]:
         return {"key": part, "kind": part}
     key, kind, labels, options = (piece.strip() for piece in f"{part.replace('：', ':')}:::".split(":")[:4])
     choices = [_by_locale(option) for option in options.split(",") if option.strip()]
-    is_known = re.fullmatch("[a-z_]{1,30}", key) and key not in PLAIN_QUESTIONS and kind in ASKED_KINDS
-    if not is_known or not labels or (kind == "choice") != bool(choices):
+    asked = question(key, kind, _by_locale(labels), choices)
+    if asked is None:
         raise BadCell(_("not a question such as size:choice:Size:S,M,L: {value}", value=short(part)))
-    return {"key": key, "kind": kind, "label": _by_locale(labels)} | ({"options": choices} if choices else {})
+    return asked
+
+
+def question(
+    key: str, kind: str, label: Mapping[str, str], choices: Sequence[Mapping[str, str]]
+) -> dict[str, Any] | None:
+    """A question of an offering's own as it is kept, or None for what is none; texts are by locale."""
+    is_known = re.fullmatch("[a-z_]{1,30}", key) and key not in PLAIN_QUESTIONS and kind in ASKED_KINDS
+    has_words = all(one.get("zh_CN") for one in (label, *choices))
+    if not is_known or not has_words or (kind == "choice") != bool(choices):
+        return None
+    options = {"options": [dict(choice) for choice in choices]} if choices else {}
+    return {"key": key, "kind": kind, "label": dict(label)} | options
 
 
 def _by_locale(text: str) -> dict[str, str]:

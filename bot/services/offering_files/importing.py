@@ -19,7 +19,7 @@ from bot.services.city import County
 from bot.services.desk import Desk
 from bot.services.offering_files.cells import offering_columns, session_columns
 from bot.services.place_files.cells import BadCell, Column, tidy
-from bot.services.place_files.importing import ImportReport
+from bot.services.place_files.importing import ImportReport, Record
 from bot.services.place_files.readers import BadFile, rows
 from bot.services.place_files.reading import Remark
 
@@ -28,7 +28,14 @@ Values = dict[str, Any]
 
 
 async def import_offerings(
-    database: Database, path: Path, *, dry_run: bool, skip_bad: bool, now: datetime, counties: Mapping[str, County]
+    database: Database,
+    path: Path,
+    *,
+    dry_run: bool,
+    skip_bad: bool,
+    now: datetime,
+    counties: Mapping[str, County],
+    record: Record | None = None,
 ) -> ImportReport:
     """Take in what can be booked; doing it twice changes nothing.
 
@@ -42,11 +49,18 @@ async def import_offerings(
             await _take_offering(db, number, values, known.get(values["code"]), tally, now)
 
     columns = offering_columns(counties)
-    return await _import(database, path, columns, take, dry_run=dry_run, skip_bad=skip_bad)
+    return await _import(database, path, columns, take, dry_run=dry_run, skip_bad=skip_bad, record=record)
 
 
 async def import_sessions(
-    database: Database, path: Path, *, dry_run: bool, skip_bad: bool, now: datetime, desk: Desk
+    database: Database,
+    path: Path,
+    *,
+    dry_run: bool,
+    skip_bad: bool,
+    now: datetime,
+    desk: Desk,
+    record: Record | None = None,
 ) -> ImportReport:
     """Take in sessions; whoever booked one that the file moves or cancels is told, as if staff had done it by hand.
 
@@ -60,7 +74,7 @@ async def import_sessions(
             await taking.take(number, values)
 
     columns = session_columns(desk.zone)
-    return await _import(database, path, columns, take, dry_run=dry_run, skip_bad=skip_bad)
+    return await _import(database, path, columns, take, dry_run=dry_run, skip_bad=skip_bad, record=record)
 
 
 @dataclass(slots=True)
@@ -97,6 +111,7 @@ async def _import(
     *,
     dry_run: bool,
     skip_bad: bool,
+    record: Record | None,
 ) -> ImportReport:
     reading = await asyncio.to_thread(_read, path, columns)
     tally = _Tally(reading.rejected, reading.warnings)
@@ -106,12 +121,15 @@ async def _import(
             await take(db, reading, tally)
             if dry_run or reading.is_broken or (tally.rejected and not skip_bad):
                 raise _Undone
+            if record:
+                await record(db, tally.added, tally.changed)
         is_written = True
     except _Undone:
         pass
     counts = (tally.added, tally.changed, tally.unchanged) if is_written or dry_run else (0, 0, 0)
     rejected = tuple(sorted(tally.rejected, key=lambda remark: remark.row))
-    return ImportReport(*counts, rejected, tuple(tally.warnings), is_written)
+    warnings = tuple(tally.warnings)
+    return ImportReport(*counts, rejected, warnings, is_written, len(rejected), len(warnings), reading.is_broken)
 
 
 def _read(path: Path, columns: Columns) -> _Reading:

@@ -14,28 +14,36 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.i18n import _
 from bot.models import Place
 from bot.services import places
-from bot.services.place_files.reading import Reading, Remark, Taken, unspooled
+from bot.services.place_files.reading import Reading, Remark, Remarks, Taken, unspooled
 from bot.services.place_files.storing import COLUMNS, Values, encoder, known
 
 _GIVEN_POSITION = ("source_lat", "source_lng", "datum")
 
 Fields = dict[str, Any]
 
+ELSEWHERE = _("this place is not in a county that you look after")
+
 
 @dataclass(slots=True)
 class Comparison:
     """What a file would do to the directory of this `version`; the rows to store are in `spool`.
 
-    `verified` are the numbers of places that were in doubt and have been seen since.
+    `verified` are the numbers of places that were in doubt and have been seen since. Where `within` names
+    counties, only their places are taken, and none is given to another.
     """
 
-    version: int
     spool: IO[bytes]
-    rejected: list[Remark] = field(default_factory=list)
+    rejected: Remarks
+    within: frozenset[str] | None = None
+    version: int = 0
     verified: list[int] = field(default_factory=list)
     added: int = 0
     changed: int = 0
     unchanged: int = 0
+
+    def is_elsewhere(self, county: str) -> bool:
+        """Whether a place of this county is not for the one who imports."""
+        return self.within is not None and county not in self.within
 
     def portions(self) -> Iterator[list[Values]]:
         """The rows to store, encoded."""
@@ -43,15 +51,15 @@ class Comparison:
 
 
 async def compare(
-    db: AsyncSession, reading: Reading, spool: IO[bytes], now: datetime, tell: Callable[[float], None]
-) -> Comparison:
+    db: AsyncSession, reading: Reading, found: Comparison, now: datetime, tell: Callable[[float], None]
+) -> None:
     """Hold the file against the directory, portion by portion; `tell` hears the share that is done.
 
     Nothing is locked: if somebody changes a place meanwhile, the directory's version is another one afterwards.
     """
-    spool.seek(0)
-    spool.truncate()
-    found = Comparison(await places.version(db), spool)
+    found.spool.seek(0)
+    found.spool.truncate()
+    found.version = await places.version(db)
     encode, in_order, blank = encoder(db.get_bind().dialect), itemgetter(*COLUMNS), _blank(now)
     done = 0
     portions = reading.portions()
@@ -63,10 +71,9 @@ async def compare(
                 after["updated_at"] = now
                 fresh.append(encode(in_order(after)))
         if fresh:
-            await asyncio.to_thread(pickle.dump, fresh, spool)
+            await asyncio.to_thread(pickle.dump, fresh, found.spool)
         done += len(portion)
         tell(done / max(reading.count, 1))
-    return found
 
 
 def _outcome(taken: Taken, before: Values | None, found: Comparison, blank: Fields) -> Fields | None:
@@ -75,10 +82,14 @@ def _outcome(taken: Taken, before: Values | None, found: Comparison, blank: Fiel
     if before is None:
         missing = [column for column in ("name", "kind") if column not in names]
         if missing:
-            found.rejected += [Remark(number, column, _("a new place needs this")) for column in missing]
+            found.rejected.add(Remark(number, column, _("a new place needs this")) for column in missing)
+            return None
+        fresh = blank | dict(zip(names, values, strict=True))
+        if found.is_elsewhere(fresh["county"]):
+            found.rejected.add([Remark(number, "county", ELSEWHERE)])
             return None
         found.added += 1
-        return blank | dict(zip(names, values, strict=True))
+        return fresh
     of_place, of_row = _held_together(names)
     if of_place(before) == of_row(values):
         found.unchanged += 1
@@ -87,6 +98,9 @@ def _outcome(taken: Taken, before: Values | None, found: Comparison, blank: Fiel
     after = _merged(place, dict(zip(names, values, strict=True)))
     if after is None:
         found.unchanged += 1
+        return None
+    if found.is_elsewhere(place["county"]) or found.is_elsewhere(after["county"]):
+        found.rejected.add([Remark(number, "county", ELSEWHERE)])
         return None
     found.changed += 1
     if place["doubtful_since"] and not after["doubtful_since"]:

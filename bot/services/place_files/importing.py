@@ -1,25 +1,28 @@
 """A places file into the directory: all of it in one transaction, or nothing."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import Any
 
 from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.database import Database
 from bot.i18n import Voice
 from bot.services import places
 from bot.services.city import County
 from bot.services.place_files.comparing import Comparison, compare
-from bot.services.place_files.reading import Reading, Remark, beside
+from bot.services.place_files.reading import Reading, Remark, Remarks, beside
 from bot.services.place_files.storing import TABLE, store
 
 Progress = Callable[[float], None]
+# What notes, in the same transaction, that so many places were added and changed.
+Record = Callable[[AsyncSession, int, int], Awaitable[None]]
 
 _IMPORT_LOCK = 0x4E58_0001
 # How far the bar is when the file is read, and when it is compared.
@@ -30,7 +33,8 @@ _READ, _COMPARED = 0.4, 0.8
 class ImportReport:
     """What a file did, or would do: nothing is `written` in a dry run, nor beside a row that is not skipped.
 
-    `added`, `changed`, `unchanged` count rows; they are 0 where a rejected row kept everything out.
+    `added`, `changed`, `unchanged` count rows; they are 0 where a rejected row kept everything out. Remarks are
+    counted even where no more of them were kept. A `broken` file could not be read to its end: nothing of it counts.
     """
 
     added: int
@@ -39,6 +43,9 @@ class ImportReport:
     rejected: tuple[Remark, ...]
     warnings: tuple[Remark, ...]
     written: bool
+    rejections: int
+    warned: int
+    broken: bool
 
     def as_json(self, voice: Voice) -> dict[str, Any]:
         """The report for a program to read, its reasons worded by `voice`."""
@@ -65,46 +72,49 @@ async def import_places(
     now: datetime,
     counties: Mapping[str, County],
     progress: Progress | None = None,
+    within: Collection[str] | None = None,
+    most_remarks: int | None = None,
+    record: Record | None = None,
 ) -> ImportReport:
     """Take the places of a CSV, XLSX or GeoJSON file into the directory; doing it twice changes nothing.
 
     A column that the file lacks leaves the value, an empty cell clears it, a place that the file lacks is
-    untouched. `progress` hears the share that is done, from 0 to 1. Raises UnknownFormat and OSError.
+    untouched. `progress` hears the share that is done, from 0 to 1. `within` names the only counties whose places
+    may be changed. `record` is called in the transaction that writes, if there is anything to write. Raises
+    UnknownFormat and OSError.
     """
     tell = progress or (lambda _share: None)
     with TemporaryFile() as rows, TemporaryFile() as changes:
-        with closing(await asyncio.to_thread(Reading, path, rows, now, counties)) as reading:
+        with closing(await asyncio.to_thread(Reading, path, rows, now, counties, most_remarks)) as reading:
             while (share := await asyncio.to_thread(reading.go_on)) is not None:
                 tell(_READ * share)
-            warnings = [*reading.warnings, *await _standing_close(database, reading)]
+            reading.warnings.add(await _standing_close(database, reading))
         may_skip = skip_bad and not reading.is_broken
         while True:
-            found = await _compared(database, reading, changes, now, tell)
-            rejected = [*reading.rejected, *found.rejected]
-            written = not dry_run and (may_skip or not rejected)
-            if not written or await _stored(database, found, now, tell):
+            found = Comparison(changes, Remarks(most_remarks), frozenset(within) if within is not None else None)
+            async with database.reading() as db:
+                await compare(db, reading, found, now, lambda share: tell(_READ + (_COMPARED - _READ) * share))
+            rejections = reading.rejected.count + found.rejected.count
+            written = not dry_run and (may_skip or not rejections)
+            if not written or await _stored(database, found, now, tell, record):
                 break
     tell(1.0)
     counts = (found.added, found.changed, found.unchanged) if written or dry_run else (0, 0, 0)
-    return ImportReport(*counts, _in_order(rejected), _in_order(warnings), written)
+    rejected = _in_order([*reading.rejected.kept, *found.rejected.kept])
+    warnings = _in_order(reading.warnings.kept)
+    warned, broken = reading.warnings.count, reading.is_broken
+    return ImportReport(*counts, rejected, warnings, written, rejections, warned, broken)
 
 
 def _in_order(remarks: list[Remark]) -> tuple[Remark, ...]:
     return tuple(sorted(remarks, key=lambda remark: remark.row))
 
 
-async def _compared(
-    database: Database, reading: Reading, spool: IO[bytes], now: datetime, tell: Progress
-) -> Comparison:
-    async with database.reading() as db:
-        return await compare(db, reading, spool, now, lambda share: tell(_READ + (_COMPARED - _READ) * share))
-
-
 class _Overtaken(Exception):
     """Somebody changed a place since the comparison: undo everything."""
 
 
-async def _stored(database: Database, found: Comparison, now: datetime, tell: Progress) -> bool:
+async def _stored(database: Database, found: Comparison, now: datetime, tell: Progress, record: Record | None) -> bool:
     """Write what the comparison found, if it still holds; the directory is locked for no longer than this takes."""
     total = found.added + found.changed
     if not total:
@@ -123,6 +133,8 @@ async def _stored(database: Database, found: Comparison, now: datetime, tell: Pr
                 await db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _IMPORT_LOCK})
             await store(db, found.portions(), done)
             await places.settle(db, found.verified, now)
+            if record:
+                await record(db, found.added, found.changed)
             if not await places.changed_since(db, database, found.version):
                 raise _Overtaken
     except _Overtaken:

@@ -5,7 +5,6 @@ import csv
 import io
 import json
 import re
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -15,12 +14,12 @@ from typing import Any
 from bot.errors import Problem
 from bot.i18n import Text, _
 from bot.services.place_files.cells import decimal
+from bot.services.place_files.spreadsheets import TooBig, Unreadable, unpacked
 
 DANGEROUS = "=+-@\t\r"
 _NEUTRALISED = re.compile(f"'+[{re.escape(DANGEROUS)}]")
 _PIECE = 1 << 16
 _LONGEST_FEATURE = 1 << 20
-_UNPACKED_LIMIT = 1 << 30
 
 
 class UnknownFormat(Problem):
@@ -93,21 +92,19 @@ def _encoding(path: Path) -> str:
 
 
 def _xlsx_rows(path: Path) -> Iterator[Row]:
-    from python_calamine import CalamineError, CalamineWorkbook
-
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(part.file_size for part in archive.infolist()) > _UNPACKED_LIMIT:
-                raise BadFile(1, "", _("the spreadsheet is too big"))
-        sheet = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0)
-    except (zipfile.BadZipFile, CalamineError, IndexError):
+        height, sheet = unpacked(path)
+    except Unreadable:
         raise BadFile(1, "", _("this is not a spreadsheet that can be read")) from None
-    lines = (_texts(cells) for cells in sheet.iter_rows())
-    height = max(sheet.height, 1)
+    except TooBig:
+        raise BadFile(1, "", _("the spreadsheet is too big")) from None
+    lines = (_texts(cells) for cells in sheet)
     names = _header(next(lines, []))
     for number, cells in enumerate(lines, 2):
         if any(cells):
-            yield _row(number, names, cells, number / height)
+            # Empty cells at the end of a row are not written down.
+            cells += [""] * (len(names) - len(cells))
+            yield _row(number, names, cells, number / max(height, 1))
 
 
 def _texts(cells: Sequence[Any]) -> list[str]:

@@ -1,7 +1,7 @@
 """A places file read and checked, put aside until all of it is known."""
 
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -40,6 +40,21 @@ class Remark:
     reason: Text
 
 
+class Remarks:
+    """What there is to say of a file: all of it is counted, and no more than `most` of it kept."""
+
+    def __init__(self, most: int | None = None) -> None:
+        self.kept: list[Remark] = []
+        self.count = 0
+        self._most = most
+
+    def add(self, remarks: Iterable[Remark]) -> None:
+        for remark in remarks:
+            self.count += 1
+            if self._most is None or len(self.kept) < self._most:
+                self.kept.append(remark)
+
+
 # A good row: its number, its code, the names of the columns that it gives, their values.
 Taken = tuple[int, str, tuple[str, ...], tuple[Any, ...]]
 
@@ -47,12 +62,19 @@ Taken = tuple[int, str, tuple[str, ...], tuple[Any, ...]]
 class Reading:
     """The rows of one file as typed values: the good ones in `spool`, what is wrong in `rejected`.
 
-    Memory holds a portion of rows and what there is to say of them, the `index` is on disk.
+    Memory holds a portion of rows and at most `most_remarks` on them of each kind, the `index` is on disk.
     """
 
-    def __init__(self, path: Path, spool: IO[bytes], now: datetime, counties: Mapping[str, County]) -> None:
-        self.rejected: list[Remark] = []
-        self.warnings: list[Remark] = []
+    def __init__(
+        self,
+        path: Path,
+        spool: IO[bytes],
+        now: datetime,
+        counties: Mapping[str, County],
+        most_remarks: int | None = None,
+    ) -> None:
+        self.rejected = Remarks(most_remarks)
+        self.warnings = Remarks(most_remarks)
         self.is_broken = False
         self.count = 0
         self.index = Index()
@@ -80,7 +102,7 @@ class Reading:
                 if taken := self._checked(row):
                     good.append(taken)
         except BadFile as bad:
-            self.rejected.append(Remark(bad.row, bad.column, bad.reason))
+            self.rejected.add([Remark(bad.row, bad.column, bad.reason)])
             self.is_broken = True
             share = None
         self.count += len(good)
@@ -94,7 +116,7 @@ class Reading:
     def _checked(self, row: Row) -> Taken | None:
         """The row's values, or None if anything in it is wrong."""
         if row.bad_shape is not None:
-            self.rejected.append(Remark(row.number, row.bad_shape, _("the row is not as long as the header")))
+            self._reject(row.number, [(row.bad_shape, _("the row is not as long as the header"))])
             return None
         shape = self._shape_of(row.cells)
         values = dict(shape.blank)
@@ -105,7 +127,7 @@ class Reading:
         elif code and (first := self.index.row_of(code) if faults else self.index.add(code, row.number)):
             faults.append(("code", _("row {row} has the same code", row=first)))
         if faults:
-            self.rejected += [Remark(row.number, column, reason) for column, reason in faults]
+            self._reject(row.number, faults)
             return None
         assert isinstance(code, str)
         self._remark_values(row.number, values)
@@ -113,13 +135,19 @@ class Reading:
             self._place(row.number, code, values["lat"], values["lng"])
         return row.number, code, shape.names, tuple(values.values())
 
+    def _reject(self, number: int, faults: Iterable[tuple[str, Text]]) -> None:
+        self.rejected.add(Remark(number, column, reason) for column, reason in faults)
+
+    def _warn(self, number: int, column: str, reason: Text) -> None:
+        self.warnings.add([Remark(number, column, reason)])
+
     def _shape_of(self, cells: Mapping[str, str]) -> "_Shape":
         names = tuple(cells)
         if found := self._shapes.get(names):
             return found
         for column in cells.keys() - self._columns.keys() - self._strange - set(POSITION):
             self._strange.add(column)
-            self.warnings.append(Remark(1, column[:40], _("this column is not known and was left out")))
+            self._warn(1, column[:40], _("this column is not known and was left out"))
         if len(self._shapes) >= _MOST_SHAPES:
             self._shapes.clear()
         shape = self._shapes[names] = _shape(cells, self._columns)
@@ -128,17 +156,17 @@ class Reading:
     def _place(self, number: int, code: str, lat: float, lng: float) -> None:
         if near := self.index.place(code, number, lat, lng):
             self.beside.add(number)
-            self.warnings.append(beside(number, near[0].metres, near[0].code))
+            self.warnings.add([beside(number, near[0].metres, near[0].code)])
 
     def _remark_values(self, number: int, values: Values) -> None:
         for column in ("verified_at", "prices_at"):
             if (when := values.get(column)) and when > self._latest:
-                self.warnings.append(Remark(number, column, _("this day has not come yet")))
+                self._warn(number, column, _("this day has not come yet"))
         verified = values.get("amenity_verified")
         if verified and max(verified.values()) > self._latest.isoformat():
-            self.warnings.append(Remark(number, "amenity_verified", _("this day has not come yet")))
+            self._warn(number, "amenity_verified", _("this day has not come yet"))
         if values.get("lat") is not None and self._is_far(values["lat"], values["lng"]):
-            self.warnings.append(Remark(number, "lat", _("this is far from every county of the city")))
+            self._warn(number, "lat", _("this is far from every county of the city"))
 
     def _is_far(self, lat: float, lng: float) -> bool:
         seats = self._counties.values()

@@ -13,8 +13,9 @@ from bot.database import Database, insert, rows_changed
 from bot.i18n import Text, _
 from bot.models import Broadcast, Notice, Schedule
 from bot.services import audit
-from bot.services.broadcasts import composing
+from bot.services.broadcasts import composing, editors, states
 from bot.services.broadcasts.audience import Audience
+from bot.services.broadcasts.newsroom import Newsroom
 from bot.services.schedules import rules
 from bot.services.schedules.rules import Rule, UnreadableRule
 
@@ -35,7 +36,7 @@ class _Fire:
     rule: Rule
 
 
-async def tick(database: Database, now: datetime, zone: ZoneInfo) -> int:
+async def tick(database: Database, now: datetime, newsroom: Newsroom) -> int:
     """Make the broadcasts whose time has come, one transaction each; returns how many schedules went on.
 
     Meant to run often, in any number of processes. Of several fires missed in a row only the last one counts. One that
@@ -47,8 +48,8 @@ async def tick(database: Database, now: datetime, zone: ZoneInfo) -> int:
     done = 0
     for schedule_id in schedule_ids:
         async with database.writing() as db:
-            if fire := await _claim(db, schedule_id, now, zone):
-                await _announce(db, fire, now, zone)
+            if fire := await _claim(db, schedule_id, now, newsroom.zone):
+                await _announce(db, fire, now, newsroom)
                 done += 1
     return done
 
@@ -97,9 +98,9 @@ async def _move(db: AsyncSession, schedule: Schedule, seen: datetime, **values: 
     return await rows_changed(db, moved) == 1
 
 
-async def _announce(db: AsyncSession, fire: _Fire, now: datetime, zone: ZoneInfo) -> None:
+async def _announce(db: AsyncSession, fire: _Fire, now: datetime, newsroom: Newsroom) -> None:
     """Make the broadcast of a claimed fire, or say in the log why there is none."""
-    schedule, notice = fire.schedule, fire.notice
+    schedule, notice, zone = fire.schedule, fire.notice, newsroom.zone
     if schedule.season and fire.rule.span:
         # What a season tells is good until the season ends, this year and every year.
         last_day = fire.rule.span.last_day(fire.at.astimezone(zone).date())
@@ -111,7 +112,7 @@ async def _announce(db: AsyncSession, fire: _Fire, now: datetime, zone: ZoneInfo
     elif held_back(notice, now.astimezone(zone).date(), now):
         log.warning("notice held back", schedule=schedule.code, review_by=str(notice.review_by))
     elif (is_late and notice.late == "ask") or not _is_stood_for(schedule, notice):
-        await _ask(db, fire, now)
+        await _ask(db, fire, now, newsroom)
     else:
         await composing.announce(
             db,
@@ -126,15 +127,15 @@ async def _announce(db: AsyncSession, fire: _Fire, now: datetime, zone: ZoneInfo
         )
 
 
-async def _ask(db: AsyncSession, fire: _Fire, now: datetime) -> None:
-    """Leave the broadcast to the staff: it waits for approval and goes at once when it has it."""
+async def _ask(db: AsyncSession, fire: _Fire, now: datetime, newsroom: Newsroom) -> None:
+    """Leave the broadcast to the staff, who hear of it: it waits for approval and goes at once when it has it."""
     schedule = fire.schedule
     row = {
         "notice_id": fire.notice.id,
         "created_at": now,
         "state": "in_review",
         "audience": schedule.audience,
-        "author_id": schedule.author_id,
+        "author_id": _whose(schedule, fire.notice),
         "comment": "",
         "resolved_to": 0,
         "pause_reason": "",
@@ -145,6 +146,16 @@ async def _ask(db: AsyncSession, fire: _Fire, now: datetime) -> None:
     if broadcast_id := await db.scalar(statement):
         after = {"schedule": schedule.id, "fire_at": fire.at.isoformat()}
         await audit.record(db, None, "broadcast.ask", f"broadcast:{broadcast_id}", now=now, after=after)
+        broadcast, notice = await states.found(db, broadcast_id)
+        counties = Audience.from_json(schedule.audience).counties
+        await editors.ask_approval(db, broadcast, notice, counties=counties, newsroom=newsroom, now=now)
+
+
+def _whose(schedule: Schedule, notice: Notice) -> int | None:
+    """Who planned it or changed its words since and cannot approve it alone; nobody where two stand for both."""
+    if not (schedule.season or schedule.approver_id):
+        return schedule.author_id
+    return None if notice.reviewed_version == notice.version else notice.author_id
 
 
 def _is_stood_for(schedule: Schedule, notice: Notice) -> bool:

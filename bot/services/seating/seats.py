@@ -44,6 +44,11 @@ async def take(db: AsyncSession, session_id: int, *, now: datetime) -> bool:
     return await _TAKE.first(db, session_id=session_id, now=now) is not None
 
 
+async def take_at_the_door(db: AsyncSession, session_id: int, *, now: datetime) -> bool:
+    """The same for somebody at the desk: also after the session began, and before that none that others wait for."""
+    return await _TAKE_AT_THE_DOOR.first(db, session_id=session_id, now=now) is not None
+
+
 async def give_back(db: AsyncSession, session_id: int, count: int = 1) -> None:
     """A seat is nobody's any more; the caller holds the session's lock and calls `offer` next."""
     await db.execute(update(Row).where(Row.id == session_id).values(taken=Row.taken - count))
@@ -200,3 +205,13 @@ TAKING = _taken(
 )
 _TAKE = Prepared(TAKING)
 _TAKE_KEPT = Prepared(_taken())
+_TAKE_AT_THE_DOOR = Prepared(
+    _taken(
+        _SESSIONS.c.ends_at > bindparam("now"),
+        or_(
+            _SESSIONS.c.starts_at <= bindparam("now"),
+            _SESSIONS.c.kept_until.is_(None),
+            _SESSIONS.c.kept_until <= bindparam("now"),
+        ),
+    )
+)

@@ -1,21 +1,32 @@
 """What people are told of their bookings when they did not ask: worded in their language as it is queued."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import i18n, outbox
-from bot.i18n import Text, Voice, _
+from bot.i18n import DEFAULT_LOCALE, Text, Voice, _
 from bot.messages import Button, Outgoing
 from bot.models import Booking as Row
 from bot.models import Contact
 from bot.services.desk import Desk
 from bot.services.seating import booking_rows as reading
-from bot.services.seating.booking_rows import SEATED, Booking
+from bot.services.seating.booking_rows import LIVE, Booking
 
 Letter = Callable[[Booking, Voice], Outgoing]
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A booking whose person can be told, and where."""
+
+    booking: Booking
+    contact_id: int
+    channel: str
+    locale: str
 
 
 async def tell(
@@ -23,27 +34,35 @@ async def tell(
 ) -> int:
     """Queue `letter` for each booking's person, to go out `at`; returns how many can be reached.
 
-    They are told where they booked, or at another address of theirs if that one stopped. One message of a `topic`
-    goes to a booking at one version of its time and place.
+    One message of a `topic` goes to a booking at one version of its time and place.
     """
+    there = await reached(db, booking_ids)
+    for one in there:
+        message = replace(
+            letter(one.booking, i18n.voice(one.locale, desk.zone)),
+            form=topic.partition(":")[0],
+            facts=_stated(one.booking, desk),
+        )
+        key = f"booking:{one.booking.id}:{topic}:{one.booking.version}"
+        outbox.put(db, one.contact_id, one.channel, message, lane="personal", key=key, at=at)
+    return len(there)
+
+
+async def reached(db: AsyncSession, booking_ids: Sequence[int]) -> list[Reached]:
+    """Of these bookings those whose person can be told: where they booked, or elsewhere if that address stopped."""
     if not booking_ids:
-        return 0
+        return []
     query = (
         reading.selected(Contact.id, Contact.channel, Contact.locale)
         .join(Contact, Contact.rider_id == Row.rider_id)
         .where(Row.id.in_(booking_ids), Contact.stopped_at.is_(None))
         .order_by(Row.id, (Contact.id == Row.contact_id).desc(), Contact.id.desc())
     )
-    told: set[int] = set()
+    found: dict[int, Reached] = {}
     for row in (await db.execute(query)).mappings():
         booking = reading.from_row(row)
-        if booking.id in told:
-            continue
-        told.add(booking.id)
-        message = letter(booking, i18n.voice(row["locale"], desk.zone))
-        key = f"booking:{booking.id}:{topic}:{booking.version}"
-        outbox.put(db, row["id"], row["channel"], message, lane="personal", key=key, at=at)
-    return len(told)
+        found.setdefault(booking.id, Reached(booking, row["id"], row["channel"], row["locale"]))
+    return list(found.values())
 
 
 async def offered(db: AsyncSession, booking_ids: Sequence[int], *, now: datetime, desk: Desk) -> None:
@@ -101,30 +120,47 @@ async def ask_rating(db: AsyncSession, booking_ids: Sequence[int], *, now: datet
     await tell(db, booking_ids, letter, topic="rating", at=desk.after_quiet(now), desk=desk)
 
 
+async def removed(db: AsyncSession, booking_id: int, *, now: datetime, desk: Desk) -> None:
+    """The staff ended the booking, on the person's word or for a reason of their own."""
+    said = _("The staff cancelled your booking: {title}, {when}. Nothing is counted against you. {contact}")
+    await tell(db, [booking_id], _plain(said, _again), topic="removed", at=now, desk=desk)
+
+
 async def session_moved(db: AsyncSession, session_id: int, *, now: datetime, desk: Desk) -> int:
     """Everybody with a seat or in the list: the new time and place, one tap to keep, move or cancel."""
+    there = await concerned(db, session_id)
+    return await tell(db, there, moved_letter, topic="moved", at=now, desk=desk)
 
-    def letter(booking: Booking, voice: Voice) -> Outgoing:
-        said = _(
-            "Changed: {title} is now {when}, {where}. Your place is kept. Does that suit you? "
-            "You find it under /bookings as well.",
-            **_facts(booking, voice),
-        )
-        keep = Button(voice.word(_("✓ That suits me")), f"bkok.{booking.id}")
-        move = Button(voice.word(_("Another time")), f"bkmove.{booking.id}")
-        cancel = Button(voice.word(_("✕ Cancel it")), f"bkcancel.{booking.id}")
-        return Outgoing(voice.word(said), ((keep,), (move, cancel)))
 
-    states = (*(state for state in SEATED if state not in ("attended", "no_show")), "waiting")
-    there = select(Row.id).where(Row.session_id == session_id, Row.state.in_(states))
-    return await tell(db, list(await db.scalars(there)), letter, topic="moved", at=now, desk=desk)
+async def concerned(db: AsyncSession, session_id: int) -> list[int]:
+    """The bookings of those who have a seat of the session before them, or wait for one."""
+    there = select(Row.id).where(Row.session_id == session_id, Row.state.in_(LIVE)).order_by(Row.id)
+    return list(await db.scalars(there))
+
+
+def moved_letter(booking: Booking, voice: Voice) -> Outgoing:
+    """What is said of a session that has a new time or place."""
+    said = _(
+        "Changed: {title} is now {when}, {where}. Your place is kept. Does that suit you? "
+        "You find it under /bookings as well.",
+        **_facts(booking, voice),
+    )
+    keep = Button(voice.word(_("✓ That suits me")), f"bkok.{booking.id}")
+    move = Button(voice.word(_("Another time")), f"bkmove.{booking.id}")
+    cancel = Button(voice.word(_("✕ Cancel it")), f"bkcancel.{booking.id}")
+    return Outgoing(voice.word(said), ((keep,), (move, cancel)))
 
 
 async def session_cancelled(
     db: AsyncSession, session_id: int, booking_ids: Sequence[int], *, now: datetime, desk: Desk
 ) -> None:
+    await tell(db, booking_ids, called_off_letter, topic="called-off", at=now, desk=desk)
+
+
+def called_off_letter(booking: Booking, voice: Voice) -> Outgoing:
+    """What is said of a session that does not take place."""
     said = _("Sorry, this does not take place: {title}, {when}. Nothing is counted against you. {contact}")
-    await tell(db, booking_ids, _plain(said, _again), topic="called-off", at=now, desk=desk)
+    return _plain(said, _again)(booking, voice)
 
 
 def _plain(said: Text, *buttons: Callable[[Booking, Voice], Button]) -> Letter:
@@ -145,6 +181,18 @@ def _facts(booking: Booking, voice: Voice) -> dict[str, str | datetime]:
         "code": booking.code,
         "contact": booking.offering.contact,
     }
+
+
+def _stated(booking: Booking, desk: Desk) -> tuple[tuple[str, str], ...]:
+    """The facts as a form takes them, which is in Chinese: what is empty is left out."""
+    stated = {
+        "title": booking.offering.called(DEFAULT_LOCALE),
+        "when": booking.session.starts_at.astimezone(desk.zone).strftime("%Y-%m-%d %H:%M"),
+        "where": booking.session.where,
+        "code": booking.code,
+        "contact": booking.offering.contact,
+    }
+    return tuple((name, value) for name, value in stated.items() if value)
 
 
 def _show(booking: Booking, voice: Voice) -> Button:

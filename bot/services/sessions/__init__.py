@@ -1,5 +1,6 @@
 """The occasions at which an offering takes place: looked at by riders, made, changed and run by staff."""
 
+from bot.services.authority import NotAllowed
 from bot.services.seating.session_rows import NoSuchSession, Session, count_waiting, is_busy, one, upcoming
 from bot.services.sessions.changing import (
     BadTimes,
@@ -12,7 +13,7 @@ from bot.services.sessions.changing import (
     reschedule,
     set_capacity,
 )
-from bot.services.sessions.roll import Guest, NotAllowed, Roll, today
+from bot.services.sessions.roll import Guest, Roll, of_session, on, today
 
 __all__ = [
     "BadTimes",
@@ -28,6 +29,8 @@ __all__ = [
     "count_waiting",
     "create",
     "is_busy",
+    "of_session",
+    "on",
     "one",
     "reopen",
     "reschedule",

@@ -2,7 +2,25 @@
 
 from aiohttp import web
 
-from bot.web.admin import account, accounts, audit, figures, health, notices, overview, places, schedules, weather
+from bot.web.admin import (
+    account,
+    accounts,
+    audit,
+    bookings,
+    figures,
+    health,
+    notices,
+    offering_import,
+    offerings,
+    overview,
+    patterns,
+    people,
+    place_import,
+    places,
+    schedules,
+    sessions,
+    weather,
+)
 from bot.web.admin.gate import Page, guarded
 
 PAGES: tuple[Page, ...] = (
@@ -11,6 +29,13 @@ PAGES: tuple[Page, ...] = (
     *accounts.pages.all,
     *audit.pages.all,
     *places.pages.all,
+    *place_import.pages.all,
+    *people.pages.all,
+    *offerings.pages.all,
+    *offering_import.pages.all,
+    *patterns.pages.all,
+    *sessions.pages.all,
+    *bookings.pages.all,
     *notices.pages.all,
     *schedules.pages.all,
     *figures.pages.all,

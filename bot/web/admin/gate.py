@@ -22,6 +22,9 @@ from bot.web.staff import logged_in, must_enrol
 FOR_PASSWORD = frozenset({"/admin/account", "/admin/account/password"})
 FOR_TOTP = frozenset({"/admin/account/totp"})
 
+# What a form holds beside its file.
+FORM_AROUND_FILE = 2**16
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -41,12 +44,16 @@ DONE: dict[str, Text] = {
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An address of the console and the action (a key of `authority.TABLE`) that whoever opens it must be allowed."""
+    """An address of the console and the action (a key of `authority.TABLE`) that whoever opens it must be allowed.
+
+    `largest` is how many bytes a file that is sent there may have; 0 where none is expected.
+    """
 
     method: str
     path: str
     action: str
     handler: Handler
+    largest: int = 0
 
 
 class Pages:
@@ -59,16 +66,19 @@ class Pages:
         """Decorate a page that is looked at."""
         return self._register("GET", path, action)
 
-    def post(self, path: str, action: str) -> Callable[[Handler], Handler]:
-        """Decorate what a form does; it carries the session's token, in the field `csrf` or the header `X-CSRF`."""
-        return self._register("POST", path, action)
+    def post(self, path: str, action: str, *, largest: int = 0) -> Callable[[Handler], Handler]:
+        """Decorate what a form does; it carries the session's token, in the field `csrf` or the header `X-CSRF`.
 
-    def _register(self, method: str, path: str, action: str) -> Callable[[Handler], Handler]:
+        A form with a file says how many bytes that may have.
+        """
+        return self._register("POST", path, action, largest)
+
+    def _register(self, method: str, path: str, action: str, largest: int = 0) -> Callable[[Handler], Handler]:
         if action not in authority.TABLE:
             raise ValueError(f"nobody may {action!r}")
 
         def register(handler: Handler) -> Handler:
-            self.all.append(Page(method, path, action, handler))
+            self.all.append(Page(method, path, action, handler, largest))
             return handler
 
         return register
@@ -78,24 +88,24 @@ def guarded(page: Page) -> Handler:
     """`page` for those who may open it: others are sent to the login, or told that it is not theirs."""
 
     async def serve(request: web.Request) -> web.StreamResponse:
-        duty = await logged_in(request)
-        if duty is None:
-            if page.method == "GET":
-                raise web.HTTPSeeOther(f"/admin/login?next={quote(request.path_qs, safe='')}")
-            raise web.HTTPForbidden
-        _check_arrival(request, page, duty)
-        member = Member(duty.id, duty.login, duty.role, duty.counties)
-        if not authority.may(member, page.action):
-            raise web.HTTPForbidden
-        if page.method == "POST":
-            await _check_form(request, duty.csrf)
-        request[MEMBER], request[CSRF] = member, duty.csrf
+        duty = await _admitted(request, page)
+        if page.largest:
+            request = request.clone(client_max_size=page.largest + FORM_AROUND_FILE)
+        request[MEMBER], request[CSRF] = _member(duty), duty.csrf
+        form: Mapping[str, Any] = {}
         try:
+            if page.method == "POST":
+                form = await _form(request)
+                _check_token(request, form, duty.csrf)
             response = await page.handler(request)
+        except web.HTTPRequestEntityTooLarge:
+            response = show(request, "admin/problem.html", {"problem": _too_large(page)}, status=413)
         except authority.NotAllowed:
             raise web.HTTPForbidden from None
         except Problem as problem:
             response = show(request, "admin/problem.html", {"problem": problem.text}, status=422)
+        finally:
+            _close_files(form)
         response.headers["Cache-Control"] = "no-store"
         return response
 
@@ -121,12 +131,38 @@ def go(path: str, *, done: str = "", **query: str) -> web.HTTPSeeOther:
     return web.HTTPSeeOther(f"{path}?{asked}" if asked else path)
 
 
+def _too_large(page: Page) -> Text:
+    if page.largest:
+        return _("The file is too large: at most {most} MB are taken here.", most=page.largest // 2**20)
+    return _("That is too long. Please say it in fewer words.")
+
+
 def number_in(request: web.Request, name: str) -> int:
     """The number in the address of a page, such as `{id}`; what is none is an address that does not exist."""
     text = request.match_info[name]
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
         raise web.HTTPNotFound
     return int(text)
+
+
+async def _admitted(request: web.Request, page: Page) -> OnDuty:
+    """Whoever is logged in, if they may open the page and it can be there."""
+    duty = await logged_in(request)
+    if duty is None:
+        if page.method == "GET":
+            raise web.HTTPSeeOther(f"/admin/login?next={quote(request.path_qs, safe='')}")
+        raise web.HTTPForbidden
+    _check_arrival(request, page, duty)
+    if not authority.may(_member(duty), page.action):
+        raise web.HTTPForbidden
+    if any("\0" in part for part in request.match_info.values()):
+        # Nothing is called so, and PostgreSQL takes no such text.
+        raise web.HTTPNotFound
+    return duty
+
+
+def _member(duty: OnDuty) -> Member:
+    return Member(duty.id, duty.login, duty.role, duty.counties)
 
 
 def _check_arrival(request: web.Request, page: Page, duty: OnDuty) -> None:
@@ -141,13 +177,33 @@ def _check_arrival(request: web.Request, page: Page, duty: OnDuty) -> None:
         raise web.HTTPSeeOther("/admin/account") if page.method == "GET" else web.HTTPForbidden
 
 
-async def _check_form(request: web.Request, csrf: str) -> None:
-    sent = request.headers.get("X-CSRF")
-    if sent is None and request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        # Reads the form, within the limit that the application sets.
-        sent = str((await request.post()).get("csrf", ""))
-    if not is_own_origin(request) or not hmac.compare_digest((sent or "").encode(), csrf.encode()):
+async def _form(request: web.Request) -> Mapping[str, Any]:
+    """What was sent, read within the limit that the application or the page sets; empty where it is no form."""
+    if not is_own_origin(request):
         raise web.HTTPForbidden
+    if request.content_type not in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        return {}
+    try:
+        form = await request.post()
+    except (ValueError, LookupError, RuntimeError):
+        # Parts without names, an unknown charset or encoding.
+        raise web.HTTPBadRequest from None
+    if any(isinstance(text, str) and "\0" in text for text in form.values()):
+        # No keyboard makes one, and PostgreSQL takes none.
+        raise web.HTTPBadRequest
+    return form
+
+
+def _check_token(request: web.Request, form: Mapping[str, Any], csrf: str) -> None:
+    sent = request.headers.get("X-CSRF", form.get("csrf"))
+    if not isinstance(sent, str) or not hmac.compare_digest(sent.encode(), csrf.encode()):
+        raise web.HTTPForbidden
+
+
+def _close_files(form: Mapping[str, Any]) -> None:
+    for sent in form.values():
+        if isinstance(sent, web.FileField):
+            sent.file.close()
 
 
 __all__ = ["CONSOLE", "CSRF", "MEMBER", "SITE", "Console", "Page", "Pages", "go", "guarded", "number_in", "show"]

@@ -1,21 +1,23 @@
 """Notices in the console: written, shown as each channel shows them, handed in, approved, steered, reported."""
 
+import asyncio
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 from multidict import MultiDictProxy
 
-from bot.i18n import LOCALES, Text, Voice, _
+from bot.i18n import DEFAULT_LOCALE, LOCALES, Text, Voice, _
 from bot.messages import Outgoing, numbered
 from bot.services import authority, linking, notices, riders, weather
 from bot.services.broadcasts import composing, files, report, states, steering
 from bot.services.broadcasts.audience import Audience
 from bot.services.broadcasts.composing import Draft
 from bot.services.broadcasts.findings import LANGUAGES
+from bot.services.channel_names import called
 from bot.services.notices import NoticeButton, Words
 from bot.web.admin.gate import MEMBER, Pages, go, show
 from bot.web.console import CONSOLE
@@ -31,7 +33,7 @@ LARGEST_PICTURE = 2**20
 class Shown:
     """A notice as one channel shows it. `bytes` is the length of its text in UTF-8, `limit` that of the channel."""
 
-    channel: str
+    channel: Text | str
     text: str
     buttons: tuple[str, ...]
     characters: int
@@ -56,12 +58,18 @@ async def new(request: web.Request) -> web.StreamResponse:
     return _form(request, {}, 0)
 
 
-@pages.post("/admin/notices/new", "notice.write")
+@pages.post("/admin/notices/new", "notice.write", largest=LARGEST_PICTURE)
 async def compose(request: web.Request) -> web.StreamResponse:
+    """Keep what was written; or, with the button `look`, only show how it would be read."""
     site, form = request.app[SITE], await request.post()
-    draft = await _draft(request, form)
-    async with site.database.writing() as db:
-        broadcast_id = await composing.compose(db, request[MEMBER], draft, now=site.now())
+    if "look" in form:
+        return await _look(request, form, 0)
+    try:
+        draft = await _draft(request, form)
+        async with site.database.writing() as db:
+            broadcast_id = await composing.compose(db, request[MEMBER], draft, now=site.now())
+    except (notices.BadNotice, notices.BadPicture) as problem:
+        return _form(request, _as_typed(form), 0, problem=problem.text)
     raise go(f"/admin/notices/{broadcast_id}", done="saved")
 
 
@@ -83,6 +91,7 @@ async def one(request: web.Request) -> web.StreamResponse:
         "notice": notice,
         "found": found,
         "reaches": reaches,
+        "called": called,
         "told": told,
         "warning": warning,
         "shown": _shown(letter, console.newsroom.reach.limits),
@@ -120,12 +129,18 @@ async def edit(request: web.Request) -> web.StreamResponse:
     return _form(request, kept, _id(request))
 
 
-@pages.post("/admin/notices/{id:[0-9]{1,15}}/edit", "notice.write")
+@pages.post("/admin/notices/{id:[0-9]{1,15}}/edit", "notice.write", largest=LARGEST_PICTURE)
 async def change(request: web.Request) -> web.StreamResponse:
+    """Save the form; or, with the button `look`, only show how it would be read."""
     site, form = request.app[SITE], await request.post()
-    draft = await _draft(request, form)
-    async with site.database.writing() as db:
-        await composing.edit(db, request[MEMBER], _id(request), draft, now=site.now())
+    if "look" in form:
+        return await _look(request, form, _id(request))
+    try:
+        draft = await _draft(request, form)
+        async with site.database.writing() as db:
+            await composing.edit(db, request[MEMBER], _id(request), draft, now=site.now())
+    except (notices.BadNotice, notices.BadPicture) as problem:
+        return _form(request, _as_typed(form), _id(request), problem=problem.text)
     raise go(f"/admin/notices/{_id(request)}", done="saved")
 
 
@@ -219,7 +234,35 @@ async def as_csv(request: web.Request) -> web.StreamResponse:
     return web.Response(body=lines.getvalue().encode("utf-8-sig"), content_type="text/csv", headers=headers)
 
 
-def _form(request: web.Request, kept: Mapping[str, Any], broadcast_id: int) -> web.Response:
+async def _look(request: web.Request, form: "MultiDictProxy[Any]", broadcast_id: int) -> web.Response:
+    """The form as it is typed, and beside it what riders would read; a picture is not drawn for this."""
+    typed = _as_typed(form)
+    try:
+        draft = await _draft(request, form, with_picture=False)
+        notice = composing.sketch(draft, now=request.app[SITE].now())
+    except notices.BadNotice as problem:
+        return _form(request, typed, broadcast_id, problem=problem.text)
+    preview: list[Shown] = []
+    if notice.texts.get(DEFAULT_LOCALE):
+        letter = notices.letter(notice, request.app[SITE].voice(locale_of(request)), broadcast_id)
+        preview = _shown(letter, request.app[CONSOLE].newsroom.reach.limits)
+    return _form(request, typed, broadcast_id, preview=preview)
+
+
+def _as_typed(form: "MultiDictProxy[Any]") -> dict[str, Any]:
+    """What the form holds, to be shown in it again."""
+    kept: dict[str, Any] = {name: text for name, text in form.items() if isinstance(text, str)}
+    return kept | {name: tuple(map(str, form.getall(name, []))) for name in ("vehicles", "counties")}
+
+
+def _form(
+    request: web.Request,
+    kept: Mapping[str, Any],
+    broadcast_id: int,
+    *,
+    preview: Sequence[Shown] = (),
+    problem: Text | None = None,
+) -> web.Response:
     site = request.app[SITE]
     locale = locale_of(request)
     values = {
@@ -235,11 +278,13 @@ def _form(request: web.Request, kept: Mapping[str, Any], broadcast_id: int) -> w
         "counties": {county.code: county.called(locale) for county in site.city.counties.values()},
         "policies": sorted(request.app[CONSOLE].newsroom.pages),
         "most": notices.MOST_BUTTONS,
+        "preview": preview,
+        "problem": problem,
     }
-    return show(request, "admin/notice_form.html", values)
+    return show(request, "admin/notice_form.html", values, status=422 if problem else 200)
 
 
-async def _draft(request: web.Request, form: "MultiDictProxy[Any]") -> Draft:
+async def _draft(request: web.Request, form: "MultiDictProxy[Any]", *, with_picture: bool = True) -> Draft:
     """What the form says; raises BadNotice, BadPicture."""
 
     def said(name: str) -> str:
@@ -250,8 +295,8 @@ async def _draft(request: web.Request, form: "MultiDictProxy[Any]") -> Draft:
     buttons = [NoticeButton(said(f"kind_{n}"), said(f"target_{n}"), said(f"label_{n}")) for n in numbers]
     upload = form.get("picture")
     picture = None
-    if isinstance(upload, web.FileField):
-        picture = await notices.picture(upload.file.read(LARGEST_PICTURE))
+    if isinstance(upload, web.FileField) and with_picture:
+        picture = await notices.picture(await asyncio.to_thread(upload.file.read))
     return Draft(
         said("category"),
         {locale: Words(said(f"title_{locale}"), said(f"body_{locale}")) for locale in LOCALES},
@@ -277,7 +322,7 @@ def _shown(letter: Outgoing, limits: Mapping[str, int]) -> list[Shown]:
     found = []
     for channel, limit in sorted(limits.items()):
         text = letter.text if limit > 3_000 else plain
-        found.append(Shown(channel, text, labels, len(text), len(text.encode()), limit))
+        found.append(Shown(called(channel), text, labels, len(text), len(text.encode()), limit))
     return found
 
 

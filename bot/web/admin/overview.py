@@ -3,21 +3,21 @@
 from aiohttp import web
 
 from bot.i18n import Text, _
-from bot.services import figures, help_calls
+from bot.services import authority, figures, help_calls
 from bot.web.admin.gate import MEMBER, Pages, go, show
 from bot.web.console import CONSOLE
 from bot.web.site import SITE, locale_of
 
 pages = Pages()
 
-# What may need a person: the field of the figures, its words, the page that shows it.
-NEEDS: tuple[tuple[str, Text, str], ...] = (
-    ("to_approve", _("Notices waiting for approval"), "/admin/notices"),
-    ("pending_bookings", _("Bookings to approve"), ""),
-    ("failing", _("Messages that failed since yesterday"), "/admin/health"),
-    ("homeless_sessions", _("Sessions tomorrow without a place"), ""),
-    ("doubtful_places", _("Places that riders doubt"), "/admin/places?doubtful=1"),
-    ("unverified_places", _("Places unverified for 90 days"), "/admin/places?unverified=1"),
+# What may need a person: the field of the figures, its words, the page that shows it, and what that page asks for.
+NEEDS: tuple[tuple[str, Text, str, str], ...] = (
+    ("to_approve", _("Notices waiting for approval"), "/admin/notices", "notice.read"),
+    ("pending_bookings", _("Bookings to approve"), "/admin/bookings/pending", "booking.read"),
+    ("failing", _("Messages that failed since yesterday"), "/admin/health", "health.read"),
+    ("homeless_sessions", _("Sessions tomorrow without a place"), "/admin/sessions?homeless=1", "session.read"),
+    ("doubtful_places", _("Places that riders doubt"), "/admin/places?doubtful=1", "place.read"),
+    ("unverified_places", _("Places unverified for 90 days"), "/admin/places?unverified=1", "place.read"),
 )
 TODAY: tuple[tuple[str, Text], ...] = (
     ("riders", _("Riders in all")),
@@ -41,7 +41,11 @@ async def overview(request: web.Request) -> web.StreamResponse:
         calls = await help_calls.open_calls(db, desk=console.desk, counties=counties)
     ready = await console.ready()
     values = {
-        "needs": [(words, getattr(wanted, name), link) for name, words, link in NEEDS if getattr(wanted, name)],
+        "needs": [
+            (words, count, link if authority.may(member, action) else "")
+            for name, words, link, action in NEEDS
+            if (count := getattr(wanted, name))
+        ],
         "today": [(words, getattr(so_far, name)) for name, words in TODAY],
         "calls": calls,
         "silent": [name for name, sign in ready["loops"].items() if not sign["ok"]],
@@ -55,5 +59,5 @@ async def take_call(request: web.Request) -> web.StreamResponse:
     """Take a call for help: nobody else is asked."""
     site = request.app[SITE]
     async with site.database.writing() as db:
-        await help_calls.handle(db, request[MEMBER].id, call_id=int(request.match_info["id"]), now=site.now())
+        await help_calls.handle(db, request[MEMBER], call_id=int(request.match_info["id"]), now=site.now())
     raise go("/admin/", done="saved")

@@ -1,7 +1,7 @@
 """Places in the console: listed, edited, verified, closed for a time, changed back; as a file and as a door poster."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +13,7 @@ from multidict import MultiMapping
 
 from bot.errors import Problem
 from bot.i18n import Text, _
-from bot.services import authority, place_desk
+from bot.services import authority, place_desk, place_pictures
 from bot.services.audit import Entry
 from bot.services.hours import compiled
 from bot.services.place_desk import CLOSED, FIELDS, PAGE, UNDONE, VERIFIED, WRITTEN, Misfilled, Overtaken, Wanted
@@ -21,6 +21,7 @@ from bot.services.place_files.exporting import export_places
 from bot.services.timetables import timetable
 from bot.services.vocabulary import AMENITY_NAMES, ENTRY_NAMES, KIND_NAMES, STATE_NAMES
 from bot.services.wording import phrases
+from bot.web.admin import maps
 from bot.web.admin.gate import CONSOLE, MEMBER, SITE, Pages, go, show
 from bot.web.site import locale_of
 
@@ -42,12 +43,15 @@ FIELD_NAMES: dict[str, Text] = {
     "closed_reason": _("Why it is closed"),
     "verified_at": _("Verified on"),
     "amenity_verified": _("Amenities verified on"),
+    "picture": _("Picture"),
 }
 DEEDS: dict[str, Text] = {
     WRITTEN: _("edited"),
     CLOSED: _("closed for a time"),
     UNDONE: _("changed back"),
     VERIFIED: _("verified"),
+    place_pictures.CHANGED: _("picture changed"),
+    place_pictures.REMOVED: _("picture removed"),
 }
 # Fields whose values are words of the places file.
 _WORDED = {"kind": KIND_NAMES, "amenities": AMENITY_NAMES, "entry": ENTRY_NAMES, "state": STATE_NAMES}
@@ -162,6 +166,36 @@ async def verify(request: web.Request) -> web.StreamResponse:
     raise go(_address(code), done="saved")
 
 
+@pages.post("/admin/places/{code}/picture", "place.write", largest=place_pictures.LARGEST)
+async def take_picture(request: web.Request) -> web.StreamResponse:
+    """Give the place the picture that was sent, drawn anew."""
+    site, code, sent = request.app[SITE], request.match_info["code"], (await request.post()).get("file")
+    if not isinstance(sent, web.FileField):
+        raise place_pictures.BadPicture
+    picture = await place_pictures.redrawn(await asyncio.to_thread(sent.file.read))
+    async with site.database.writing() as db:
+        await place_pictures.put(db, request[MEMBER], code, picture, now=site.now())
+    raise go(_address(code), done="saved")
+
+
+@pages.post("/admin/places/{code}/picture/remove", "place.write")
+async def remove_picture(request: web.Request) -> web.StreamResponse:
+    site, code = request.app[SITE], request.match_info["code"]
+    async with site.database.writing() as db:
+        await place_pictures.remove(db, request[MEMBER], code, now=site.now())
+    raise go(_address(code), done="removed")
+
+
+@pages.get("/admin/places/{code}/picture", "place.read")
+async def picture(request: web.Request) -> web.StreamResponse:
+    """The picture, also of a place that riders do not see."""
+    async with request.app[SITE].database.reading() as db:
+        found = await place_pictures.of(db, request[MEMBER], request.match_info["code"])
+    if found is None:
+        raise web.HTTPNotFound
+    return web.Response(body=found, content_type="image/jpeg")
+
+
 @pages.get("/admin/places/{code}/poster", "place.read")
 async def poster(request: web.Request) -> web.StreamResponse:
     """A page to print for the door: its code leads riders to the place's own page."""
@@ -190,6 +224,7 @@ async def _listed(request: web.Request, typed: Mapping[str, Any], problems: Mapp
     asked = _asked(wanted)
     values = {
         "places": [(place, _address(place.code)) for place in rows[:PAGE]],
+        "map": maps.ground(request) | {"points": _points(request, rows[:PAGE])},
         "wanted": wanted,
         "here": f"/admin/places?{urlencode(asked | {'page': str(page)})}",
         "earlier": f"/admin/places?{urlencode(asked | {'page': str(page - 1)})}" if page else "",
@@ -203,6 +238,19 @@ async def _listed(request: web.Request, typed: Mapping[str, Any], problems: Mapp
     return show(request, "admin/places.html", values, status=422 if problems else 200)
 
 
+def _points(request: web.Request, shown: Sequence[Any]) -> list[dict[str, Any]]:
+    return [
+        {"code": place.code, "name": place.name, "href": _address(place.code), "state": _mark(place)}
+        | maps.point(request, place.lat, place.lng)
+        for place in shown
+        if place.lat is not None
+    ]
+
+
+def _mark(place: Any) -> str:
+    return "doubtful" if place.doubtful_since and place.state == "published" else str(place.state)
+
+
 async def _one(
     request: web.Request, typed: Mapping[str, str] | None, problems: Mapping[str, Text], *, version: str = ""
 ) -> web.Response:
@@ -211,6 +259,7 @@ async def _one(
     async with site.database.reading() as db:
         place = await place_desk.found(db, request[MEMBER], code)
         entries = await place_desk.history(db, code)
+        stamp = await place_pictures.stamp(db, place.id)
     cells = typed or place_desk.cells_of(place)
     last = place_desk.undoable(entries)
     values = {
@@ -231,12 +280,14 @@ async def _one(
         "undoes": DEEDS[last.action] if last else None,
         "time": site.voice(locale_of(request)).time,
         "problems": problems,
+        "picture": f"{_address(code)}/picture?{stamp}" if stamp else "",
+        "most": place_pictures.LARGEST // 2**20,
     }
     return show(request, "admin/place.html", values, status=422 if problems else 200)
 
 
 def _meaning(request: web.Request, hours: str) -> Text | None:
-    """What hours come to now, and in words; None for none, or for what is not understood."""
+    """What hours come to now, and in words; None for none."""
     site = request.app[SITE]
     zone, now = site.city.zone, site.now()
     if not hours.strip():
@@ -244,7 +295,7 @@ def _meaning(request: web.Request, hours: str) -> Text | None:
     try:
         opening = compiled(hours.strip(), zone).at(now)
     except ValueError:
-        return None
+        return _("These hours are not understood.")
     words = phrases(locale_of(request), zone)
     return _("Now: {opening}. Hours: {hours}", opening=words.opening(opening, now), hours=timetable(hours, words))
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.channels.telegram.decode import Malformed, decode, press_id
-from bot.messages import Address, Incoming, Location
+from bot.messages import Address, Incoming, Location, Photo
 from tests.channels.telegram.conftest import NOW
 from tests.standins.telegram_rules import Refused, check_update
 
@@ -26,8 +26,8 @@ HEARD: dict[str, Wish] = {
     "location_in_whole_degrees": {"location": Location(35.0, 111.0)},
     "live_location_starts": {"location": STATION},
     "venue": {"location": STATION},
-    "photo": {"event": "photo"},
-    "photo_with_caption": {"event": "photo", "text": "门没开"},
+    "photo": {"event": "photo", "photo": Photo("AgACAgUAAxkBAAIp2")},
+    "photo_with_caption": {"event": "photo", "text": "门没开", "photo": Photo("AgACAgUAAxkBAAIp3")},
     "sticker": {"event": "sticker"},
     "voice": {"event": "media"},
     "document": {"event": "media"},

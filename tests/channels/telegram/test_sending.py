@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.channels import Throttled, Undelivered, Unreachable
+from bot.channels import telegram as telegram_channel
 from bot.channels.telegram import TelegramChannel, api
 from bot.messages import Address, Button, Outgoing, Place
 from tests.channels.telegram.conftest import COMMANDS, NOW, World
@@ -253,3 +254,44 @@ def test_modes(mode: Any, url: str, by_webhook: bool) -> None:
         now=lambda: NOW,
     )
     assert channel.by_webhook is by_webhook
+
+
+async def test_a_picture_is_fetched_by_its_name(world: World, telegram: TelegramStandIn) -> None:
+    telegram.keep_photo("AgAC_1", b"a picture")
+    channel = await world.started()
+    assert await channel.fetch("AgAC_1") == b"a picture"
+    assert [call.params for call in telegram.made("getFile")] == [{"file_id": "AgAC_1"}]
+    assert world.paced_calls, "asking counts as a request"
+
+
+async def test_a_picture_that_cannot_be_had_is_none(
+    world: World, telegram: TelegramStandIn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    telegram.keep_photo("AgAC_1", b"a picture")
+    channel = await world.started()
+    assert await channel.fetch("AgAC_2") is None
+    telegram.fail("error", method="getFile")
+    assert await channel.fetch("AgAC_1") is None
+    telegram.fail("drop", method="getFile")
+    assert await channel.fetch("AgAC_1") is None
+    monkeypatch.setattr(telegram_channel, "LARGEST_PHOTO", 5)
+    assert await channel.fetch("AgAC_1") is None
+    assert await channel._api.download("photos/AgAC_1.jpg", 5) is None, "whatever size was promised"
+    assert telegram.token not in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/var/a.jpg", "photos/../../x", "https://elsewhere/a", "a", "photos/a?b", None, 5])
+async def test_a_path_that_leads_elsewhere_is_not_followed(
+    world: World, monkeypatch: pytest.MonkeyPatch, path: object
+) -> None:
+    channel = await world.started()
+
+    async def call(_method: str, _params: dict[str, Any]) -> Any:
+        return {"file_path": path, "file_size": 1}
+
+    async def download(_api: object, _path: str, _most: int) -> bytes:
+        raise AssertionError("somebody followed it")
+
+    monkeypatch.setattr(channel._carrier, "call", call)
+    monkeypatch.setattr(api.Api, "download", download)
+    assert await channel.fetch("AgAC_1") is None

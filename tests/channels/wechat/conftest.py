@@ -81,6 +81,7 @@ class World:
             now=lambda: self.now,
             aes_keys=aes_keys if self.mode == "aes" else (),
             is_urgent=lambda text: "晕倒" in text,
+            asks_place=lambda text: text == "附近",
             arrived=lambda person: self._arrived(channel, person),
             push=self._push if pushes else None,
             patience=self.patience,

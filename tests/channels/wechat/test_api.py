@@ -333,15 +333,6 @@ async def test_fields_of_templates_fit_before_they_are_sent(account: Account) ->
         await api.send_template("mei", "T1", data)
 
 
-async def test_a_message_to_all_is_sent_once_and_within_the_quota(account: Account) -> None:
-    (api,) = account.apis
-    for key in ("b1", "b1", "b2", "b3", "b4"):
-        await api.send_to_all("大雪红色预警", key=key)
-    assert len(account.wechat.mass) == 4
-    with pytest.raises(ApiError, match="45028"):
-        await api.send_to_all("再一次", key="b5", tag=7)
-
-
 async def test_the_signature_of_the_platforms_own_example(account: Account) -> None:
     ticket = "sM4AOVdWfPE4DxkXGEs8VMCPGGVi4C3VM0P37wVUCFvkVAy_90u5h9nbSlYy3-Sl-HhTdfl2fzFy1AOcHKP7qg"
     signed = signature(ticket, "Wm3WZYTPz0wzccnW", 1414587457, "http://mp.weixin.qq.com?params=value#part")

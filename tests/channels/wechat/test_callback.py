@@ -412,6 +412,26 @@ class TestNothingToSay:
         assert (await phone.delivers_once(phone.event("unsubscribe", EventKey=""))).is_nothing
         assert [heard.event for heard in world.mind.heard] == ["stopped"]
 
+    async def test_where_somebody_opened_the_account_is_used_once_for_what_is_near(
+        self, world: World, phone: Phone, process: Process
+    ) -> None:
+        there = phone.event("LOCATION", Latitude=35.016, Longitude=110.993, Precision=65)
+        lin = process.follower("lin")
+
+        async def asks(who: Phone, *said: str) -> list[tuple[str, bool]]:
+            world.mind.heard.clear()
+            for text in said:
+                assert await who.says(text)
+            return [(heard.text, heard.location is not None) for heard in world.mind.heard]
+
+        assert (await phone.delivers_once(there)).is_nothing
+        assert await asks(lin, "附近") == [("附近", False)], "a place of somebody else is none"
+        assert await asks(phone, "你好", "附近", "附近") == [("你好", False), ("", True), ("附近", False)]
+        assert (await phone.delivers_once(there)).is_nothing
+        world.passes(minutes=3)
+        assert await asks(phone, "附近") == [("附近", False)], "they may have gone on since"
+        assert not any("35.0" in str(row) for row in world.memory.rows.values())
+
     async def test_a_place_from_the_menu_is_answered_once(self, world: World, phone: Phone) -> None:
         place = {"Location_X": 35.015101, "Location_Y": 110.998272, "Scale": 15, "Label": "", "Poiname": ""}
         picked = phone.event("location_select", EventKey="here", SendLocationInfo=place)

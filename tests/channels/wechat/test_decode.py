@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wechatpy.parser import parse_message
 
 from bot.channels.wechat import xml
-from bot.channels.wechat.decode import Letter, decode
+from bot.channels.wechat.decode import Letter, MassReport, decode
 from bot.channels.wechat.xml import Malformed
 from bot.messages import Address, Incoming, Location
 from tests.channels.wechat.conftest import NOW
@@ -47,6 +47,7 @@ HEARD: dict[str, dict[str, Any]] = {
     "location_event": {"location": STATION, "opens": "", "is_silent": True},
     "location_select": {"location": STATION, "opens": "tap", "is_picked": True},
     "template_sent": SILENT,
+    "mass_finished": SILENT,
     "subscription_popup": SILENT,
     "subscription_sent": SILENT,
     "unknown_event": SILENT,
@@ -85,6 +86,24 @@ def test_what_is_heard(name: str) -> None:
         assert (letter.heard.location.lat, letter.heard.location.lng) == pytest.approx(point, abs=1e-6)
         wish["location"] = letter.heard.location
     assert letter.heard == Incoming(Address("wechat", USER), letter.key, NOW, **wish)
+
+
+@pytest.mark.parametrize(
+    ("status", "sent", "went", "everybody"),
+    [
+        ("send success", "75", True, False),
+        ("send success", "100", True, True),
+        ("sendsuccess", "100", True, True),
+        ("send fail", "100", False, False),
+        ("err(20004)", "0", False, False),
+        ("", "100", False, False),
+    ],
+)
+def test_how_a_mass_message_ended(status: str, sent: str, went: bool, everybody: bool) -> None:
+    fields = xml.read(payload("mass_finished")) | {"Status": status, "SentCount": sent}
+    assert decode(fields, NOW).report == MassReport("1000001625", went, everybody)
+    with pytest.raises(Malformed):
+        decode(fields | {"MsgID": "x"}, NOW)
 
 
 def test_two_events_of_one_second_are_two() -> None:
@@ -138,6 +157,7 @@ def test_impossible_values_are_malformed(name: str, field: str, value: str | Non
         decode(fields, NOW)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine, everything is
 @given(st.sampled_from(NAMES), st.data())
 def test_any_field_may_be_missing_or_be_anything(name: str, data: st.DataObject) -> None:
     fields = xml.read(payload(name))

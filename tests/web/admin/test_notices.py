@@ -1,5 +1,10 @@
 """A notice by two people, weather levels and seasons, from the console."""
 
+import io
+import re
+
+import pytest
+from aiohttp import FormData
 from sqlalchemy import select
 
 from bot.models import Broadcast, Contact, NoticeWish, Outbound, Rider, Schedule, StaffChat, StaffMember, WeatherWarning
@@ -106,3 +111,53 @@ async def test_a_weather_level_and_a_season_by_a_click(desk: Desk) -> None:
     assert (await approver.post(f"/admin/schedules/{first}/pause")).status == 303
     assert (await approver.post("/admin/seasons/winter/off")).status == 303
     assert "Review by" in await approver.reads("/admin/policies")
+
+
+async def test_what_is_being_written_is_shown_as_it_reads_and_kept_nowhere(desk: Desk) -> None:
+    editor = desk.as_role("editor")
+    new = "/admin/notices/new"
+    assert "to see it here" in await editor.reads(new)
+    typed = FORM | {
+        "body_zh_CN": "慢行<b>",
+        "vehicles": ["truck"],
+        "kind_0": "received",
+        "label_0": "知道了",
+        "look": "1",
+    }
+    page = await (await editor.post(new, typed)).text()
+    shown = page.partition('id="preview"')[2].partition("<form")[0]
+    for part in ("明天有雪", "慢行&lt;b&gt;", "知道了", "at most 4096", "No more of this kind"):
+        assert part in shown, part
+    size = len(re.findall(r"(\d+) characters, (\d+) bytes", shown))
+    assert size == len(desk.console.newsroom.reach.limits)
+    # What was typed is still in the form.
+    for part in ('value="明天有雪"', 'value="truck" checked', 'value="知道了"'):
+        assert part in page, part
+    async with desk.database.reading() as db:
+        assert list(await db.scalars(select(Broadcast))) == []
+    wrong = await editor.post(new, typed | {"title_zh_CN": "长" * 61})
+    assert (wrong.status, "慢行&lt;b&gt;" in await wrong.text()) == (422, True)
+    assert (await desk.as_role("approver").post(new, typed)).status == 403
+    made = await editor.post(new, FORM)
+    here = made.headers["Location"].partition("?")[0]
+    page = await (await editor.post(f"{here}/edit", FORM | {"title_zh_CN": "改了", "look": "1"})).text()
+    assert "改了" in page
+    assert "改了" not in await editor.reads(here)
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+async def test_a_mistake_in_a_notice_keeps_what_was_typed(desk: Desk) -> None:
+    editor = desk.as_role("editor")
+    fields = FORM | {"title_zh_CN": "长" * 61, "source": "气象台<i>"}
+    refused = await editor.post("/admin/notices/new", fields)
+    page = await refused.text()
+    assert (refused.status, 'value="气象台&lt;i&gt;"' in page, 'role="alert"' in page) == (422, True, True)
+    form = FormData()
+    for name, value in FORM.items():
+        form.add_field(name, value)
+    form.add_field("picture", io.BytesIO(b"no picture" * 1000), filename="a.png", content_type="image/png")
+    refused = await editor.post("/admin/notices/new", form)
+    assert (refused.status, "明天有雪" in await refused.text()) == (422, True)
+    form = FormData()
+    form.add_field("picture", io.BytesIO(bytes(3 * 2**20)), filename="a.png", content_type="image/png")
+    assert (await editor.post("/admin/notices/new", form)).status == 413

@@ -1,16 +1,23 @@
 """Staff look after places: find them, edit them, close and verify them, and change back what went wrong."""
 
+import json
 import re
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from aiohttp import DummyCookieJar
+from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import select
 
+from bot.geo import distance_m
 from bot.models import Place, PlaceReport, Rider
 from bot.services import place_desk, places
+from bot.web.server import build_app
+from bot.web.site import Map, Site
 from tests.web.admin.conftest import COUNTY, Browser, Desk
 from tests.web.admin.test_figures import counted
+from tests.web.scripted import CITY, voice
 
 ELSEWHERE = "140881"
 HERE = "/admin/places/S-1"
@@ -66,7 +73,7 @@ async def test_places_are_found_by_what_is_wrong_with_them(desk: Desk) -> None:
     editor, county = desk.as_role("editor"), desk.as_role("county")
 
     async def codes(browser: Browser, query: str) -> list[str]:
-        return re.findall(r"<td>([SX]-\d+)</td>", await browser.reads(f"/admin/places?{query}"))
+        return re.findall(r'<td class="spare">([SX]-\d+)</td>', await browser.reads(f"/admin/places?{query}"))
 
     for query, wanted in (
         ("", ["S-1", "S-2", "S-3", "S-4"]),
@@ -275,3 +282,22 @@ async def test_the_directory_as_a_file_and_a_poster_for_the_door(desk: Desk) -> 
     assert "https://nuanxin.example/p/%E5%BA%97%3A2" in page
     assert 'src="data:image/svg+xml' in page
     assert (await editor.get("/admin/places/gone/poster")).status == 422
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+async def test_the_map_beside_the_table_is_drawn_in_the_datum_of_its_tiles(desk: Desk) -> None:
+    await stands(desk, lat=35.02, lng=110.99, doubtful_since=desk.now)
+    await stands(desk, "S-2", name=NASTY)
+    page = await desk.as_role("editor").reads("/admin/places")
+    data = json.loads(re.findall(r'id="map-data">(.*?)</script>', page)[0])
+    place = {"code": "S-1", "name": "东城驿站", "href": HERE, "state": "doubtful", "lat": 35.02, "lng": 110.99}
+    assert (data["points"], data["datum"]) == ([place], "WGS-84")
+    tiles = Map("https://tiles.example/{z}/{x}/{y}.png", "©", "gcj02")
+    site = Site(CITY, desk.database, lambda: desk.now, voice, map=tiles)
+    async with TestClient(TestServer(build_app(site, console=desk.console)), cookie_jar=DummyCookieJar()) as client:
+        editor = desk.as_role("editor")
+        page = await Browser(client, editor.cookie, editor.csrf, editor.member).reads("/admin/places")
+    data = json.loads(re.findall(r'id="map-data">(.*?)</script>', page)[0])
+    there = data["points"][0]
+    assert (data["datum"], data["tiles"]) == ("GCJ-02", tiles.tiles_url)
+    assert 300 < distance_m(35.02, 110.99, there["lat"], there["lng"]) < 900

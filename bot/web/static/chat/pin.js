@@ -1,8 +1,8 @@
 // The map on which a rider points at a place, with or without tiles.
 
+import { ground, leaflet } from "../map_ground.js";
 import { distance, fill, make } from "./show.js";
 
-const vendor = (name) => new URL(`../vendor/leaflet/${name}`, import.meta.url).href;
 const STEP = 12; // pixels that an arrow key moves the pin; five times that with Shift
 
 export class PinMap {
@@ -46,13 +46,7 @@ export class PinMap {
     const L = await leaflet();
     const [middle] = this.config.landmarks;
     this.map = L.map("map-canvas", { keyboard: false }).setView([middle.lat, middle.lng], 11);
-    this.map.attributionControl.setPrefix("Leaflet");
-    L.control.scale({ imperial: false }).addTo(this.map);
-    if (this.config.tiles) {
-      L.tileLayer(this.config.tiles, { attribution: this.config.attribution, maxZoom: 19 }).addTo(this.map);
-    } else {
-      grid(L, this.config.landmarks).addTo(this.map);
-    }
+    ground(L, this.map, this.config);
     const icon = L.divIcon({ className: "pin", html: "<span></span>", iconSize: [44, 56], iconAnchor: [22, 52] });
     this.pin = L.marker([middle.lat, middle.lng], {
       draggable: true, autoPan: true, icon, title: this.words.pin, alt: this.words.pin, zIndexOffset: 1000,
@@ -91,32 +85,4 @@ export class PinMap {
       this.near.textContent = fill(this.words.near, { distance: distance(metres, this.words), name });
     }, 250);
   }
-}
-
-// Without tiles: lines every tenth of a degree, and the names of the county seats.
-function grid(L, landmarks) {
-  const group = L.layerGroup();
-  const lats = landmarks.map((mark) => mark.lat);
-  const lngs = landmarks.map((mark) => mark.lng);
-  const box = { south: Math.min(...lats) - 0.5, north: Math.max(...lats) + 0.5, west: Math.min(...lngs) - 0.6, east: Math.max(...lngs) + 0.6 };
-  const line = (points) => L.polyline(points, { className: "grid-line", interactive: false, weight: 1 }).addTo(group);
-  for (let lat = Math.ceil(box.south * 10) / 10; lat <= box.north; lat += 0.1) line([[lat, box.west], [lat, box.east]]);
-  for (let lng = Math.ceil(box.west * 10) / 10; lng <= box.east; lng += 0.1) line([[box.south, lng], [box.north, lng]]);
-  for (const mark of landmarks.slice(1)) {
-    const label = make("span", {}, mark.name);
-    const icon = L.divIcon({ className: "seat", html: label, iconSize: null });
-    L.marker([mark.lat, mark.lng], { icon, interactive: false, keyboard: false }).addTo(group);
-  }
-  return group;
-}
-
-let loading;
-
-function leaflet() {
-  loading ??= new Promise((resolve, reject) => {
-    document.head.append(make("link", { rel: "stylesheet", href: vendor("leaflet.css") }));
-    document.head.append(make("script", { src: vendor("leaflet.js"), onload: () => resolve(window.L), onerror: reject }));
-  });
-  loading.catch(() => { loading = undefined; });
-  return loading;
 }
