@@ -16,6 +16,7 @@ from tests.day import SETTINGS, Day
 from tests.program import NOON, free_port, serving
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
+HANDBOOK = FOLDER.parent / "staff-handbook.md"
 HERE = {"latitude": 35.016, "longitude": 110.993}
 PHONE = {"width": 390, "height": 844}
 PATIENCE = 20_000
@@ -44,12 +45,15 @@ async def _riders() -> None:
 
 
 async def _staff() -> None:
-    """A day of a city, each page as it is when its work is done."""
+    """A day of a city: each page that the handbook shows, as it is when its work is done."""
     pictures = FOLDER / "staff"
     pictures.mkdir(parents=True, exist_ok=True)
+    handbook = HANDBOOK.read_text("utf-8")
 
     async def keep(page: Page, name: str) -> None:
         file = pictures / f"{name}.png"
+        if f"staff/{file.name}" not in handbook:
+            return
         await page.screenshot(path=file)
         # Few colours are enough for a page, and take a third of the space.
         Image.open(file).convert("RGB").quantize(COLOURS).save(file, optimize=True)

@@ -21,18 +21,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "database": set(),
     "models": {"database"},
     "errors": {"i18n"},
+    "channel_names": {"i18n"},
     "pictures": set(),
     "outbox": {"messages", "models", "database", "pictures"},
     "pacing": {"outbox", "database"},
     "schedule": {"messages", "models", "database"},
     "loops": {"models", "database"},
     "signals": {"database"},
-    "services": WORDS | {"geo", "words", "pictures", "seals", "models", "database", "outbox", "schedule"},
+    "services": WORDS
+    | {"channel_names", "geo", "words", "pictures", "seals", "models", "database", "outbox", "schedule"},
     "conversation": WORDS | {"models", "database", "outbox", "pictures", "words"},
     "handlers": WORDS | {"conversation", "services", "pictures", "seals", "database"},
     "channels": {"messages", "geo", "errors"},
     "delivery": WORDS | {"channels", "services", "database", "models", "outbox", "pacing", "schedule", "clock"},
-    "web": WORDS | {"services", "database"},
+    "web": WORDS | {"channel_names", "services", "database"},
 }
 # These build the program and may know everything.
 BUILDERS = {"app", "official_account", "telegram_bot", "upkeep", "checks", "commands", "__main__", "__init__"}

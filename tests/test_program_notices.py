@@ -14,9 +14,20 @@ from bot.app import Program
 from bot.database import Database
 from bot.errors import Problem
 from bot.messages import Address, Capabilities, Incoming, Photo
-from bot.models import Broadcast, Heartbeat, Notice, NoticeWish, Outbound, Pause, Rider, WeatherWarning
+from bot.models import (
+    Broadcast,
+    Contact,
+    Heartbeat,
+    Notice,
+    NoticeWish,
+    Outbound,
+    Pause,
+    Rider,
+    StaffChat,
+    WeatherWarning,
+)
 from bot.pictures import qr
-from bot.services import offering_files, place_files
+from bot.services import authority, offering_files, place_files, staff
 from bot.services.notices import BadNotice
 from bot.settings import Settings, load
 from tests.chat import PretendChannel
@@ -54,8 +65,16 @@ async def test_a_broadcast_from_a_file(
         db.add(rider)
         await db.flush()
         db.add(NoticeWish(rider.id, agreed_at=NOW))
+        others = Contact(rider.id, channel="buttons", user="wang", locale="en", created_at=NOW)
+        db.add(others)
+        await db.flush()
+        await staff.add(db, "wang", "approver", password_hash="x", now=NOW)
+        member = await authority.member_called(db, "wang")
+        db.add(StaffChat(others.id, staff_id=member.id, linked_at=NOW))
     said = await commands.broadcast(settings, file, "ed", "ap", "")
     assert (said["state"], said["reach"]["unreachable"]) == ("approved", 1)
+    async with database.reading() as db:
+        assert await db.scalar(select(func.count()).select_from(Outbound)) == 0, "nobody is asked for what was decided"
     assert "来源" in capsys.readouterr().err, "a warning: it names no source"
     later = await commands.broadcast(settings, file, "ed", "ap", "2026-12-01T08:00")
     status = await commands.broadcast_status(settings, later["number"])

@@ -41,7 +41,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class AskLocation:
-    """A question answered with a location; `or_words`: the name of a place or county will do as well."""
+    """A question answered with a location; `or_words`: the name of a place or county will do as well.
+
+    Where nothing but a location will do, the ways out are shown beside it.
+    """
 
     text: Text
     or_words: bool = False
@@ -49,7 +52,8 @@ class AskLocation:
     def shown(self, voice: Voice, exchange: int) -> tuple[Outgoing, dict[str, Any]]:
         share = Button(voice.word(_("📍 Send my location")), asks_location=True)
         asked = {"kind": "location", "or_words": self.or_words}
-        return Outgoing(voice.word(self.text), ((share,),)), asked
+        rows = ((share,),) if self.or_words else ((share,), _ways_out(voice, exchange))
+        return Outgoing(voice.word(self.text), rows), asked
 
 
 @dataclass(frozen=True, slots=True)

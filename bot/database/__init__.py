@@ -31,6 +31,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
+from bot.database.json_text import JSON
 from bot.database.postgresql import PostgresqlTurns
 from bot.database.prepared import Prepared as Prepared
 from bot.database.prepared import PreparedRows as PreparedRows
@@ -85,7 +86,7 @@ class Database:
         self.url = driver_url(url)
         self.embedded = self.url.get_backend_name() == "sqlite"
         options: dict[str, Any] = {} if self.embedded else {"pool_size": pool_size, "max_overflow": pool_size}
-        self.engine: AsyncEngine = create_async_engine(self.url, hide_parameters=True, **options)
+        self.engine: AsyncEngine = create_async_engine(self.url, hide_parameters=True, **JSON, **options)
         if self.embedded:
             _prepare_sqlite(self.engine)
         self._turns = SqliteTurns(self.url) if self.embedded else PostgresqlTurns(self.engine, pool_size)
@@ -104,6 +105,10 @@ class Database:
         nothing that looks at many rows belongs here.
         """
         return self._turns.transaction()
+
+    def single(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """The same for exactly one prepared statement, which is saved when it is done."""
+        return self._turns.single()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:

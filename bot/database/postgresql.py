@@ -47,6 +47,20 @@ class PostgresqlTurns:
             self._free.append(kept)
 
     @asynccontextmanager
+    async def single(self) -> AsyncIterator[AsyncSession]:
+        """For one prepared statement, a transaction of its own: one round trip where `transaction` needs three."""
+        async with self._places:
+            kept = await self._open()
+            session = AsyncSession(kept.connection, expire_on_commit=False)
+            session.info[DRIVER] = kept.driver
+            try:
+                yield session
+            except BaseException:
+                await asyncio.shield(kept.drop())
+                raise
+            self._free.append(kept)
+
+    @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
         """PostgreSQL lets people write side by side."""
         yield
@@ -68,6 +82,15 @@ class PostgresqlTurns:
                     raise
             else:
                 return kept
+
+    async def _open(self) -> "_Kept":
+        """A connection that was not lost while nobody used it, as far as this end knows."""
+        while self._free:
+            kept = self._free.pop()
+            if not kept.raw.is_closed():
+                return kept
+            await asyncio.shield(kept.drop())
+        return await self._new()
 
     async def _new(self) -> "_Kept":
         connection = await self._engine.connect()

@@ -8,13 +8,14 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
 import aiosqlite
 from sqlalchemy import URL, Dialect, StaticPool
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
 
+from bot.database.json_text import JSON
 from bot.database.prepared import DRIVER, Compiled, Row, flush
 
 T = TypeVar("T")
@@ -33,7 +34,9 @@ class SqliteTurns:
 
     def __init__(self, url: URL) -> None:
         self._path = str(url.database)
-        self._engine = create_async_engine(url, hide_parameters=True, poolclass=StaticPool, async_creator=self._lend)
+        self._engine = create_async_engine(
+            url, hide_parameters=True, poolclass=StaticPool, async_creator=self._lend, **JSON
+        )
         self._turnstile = asyncio.Lock()
         self._waiting = 0
         self._group: _Group | None = None
@@ -58,6 +61,10 @@ class SqliteTurns:
             raise
         self._leave()
         await group.committed()
+
+    def single(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """For one prepared statement: here a transaction like any other."""
+        return self.transaction()
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:

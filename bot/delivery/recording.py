@@ -69,14 +69,16 @@ class Recorder:
         while self._waiting:
             taken: list[tuple[Sequence[Outcome], asyncio.Future[None]]] = []
             try:
-                async with self._database.turn() as db:
-                    # What came while this transaction stood in line goes with it.
-                    count = 0
-                    while self._waiting and count < _MOST_TOGETHER:
-                        taken.append(self._waiting.popleft())
-                        count += len(taken[-1][0])
-                    outcomes = [outcome for some, _done in taken for outcome in some]
-                    await self._write(db, outcomes)
+                if self._database.embedded:
+                    async with self._database.turn() as db:
+                        # What came while this transaction stood in line goes with it.
+                        outcomes = self._take(taken)
+                        await self._write(db, outcomes)
+                else:
+                    outcomes = self._take(taken)
+                    is_plain = all(_is_plain(outcome) for outcome in outcomes)
+                    async with self._database.single() if is_plain else self._database.turn() as db:
+                        await self._write(db, outcomes)
             except Exception as error:  # noqa: BLE001 (whatever it is, everybody who waits hears of it)
                 for _some, done in taken or self._everything():
                     if not done.done():
@@ -88,6 +90,14 @@ class Recorder:
             for _some, done in taken:
                 if not done.done():
                     done.set_result(None)
+
+    def _take(self, taken: list[tuple[Sequence[Outcome], asyncio.Future[None]]]) -> list[Outcome]:
+        """The outcomes that are written together next; `taken` gets those who wait for them."""
+        count = 0
+        while self._waiting and count < _MOST_TOGETHER:
+            taken.append(self._waiting.popleft())
+            count += len(taken[-1][0])
+        return [outcome for some, _done in taken for outcome in some]
 
     def _everything(self) -> list[tuple[Sequence[Outcome], asyncio.Future[None]]]:
         taken = list(self._waiting)
@@ -131,6 +141,11 @@ class Recorder:
             broadcast, notice = await states.found(db, number)
             newsroom = Newsroom(Reach(), self._zone)
             await editors.tell_of_halt(db, broadcast, notice, reason, newsroom=newsroom, now=now)
+
+
+def _is_plain(outcome: Outcome) -> bool:
+    """Whether nothing but its own row changes by it."""
+    return outcome.state == "sent" and not (outcome.tokens or outcome.carried or outcome.rest)
 
 
 async def write(db: AsyncSession, outcomes: Sequence[Outcome]) -> None:

@@ -98,6 +98,8 @@ class Book(Dialog, name="book"):
         return self.ask_session
 
     async def ask_session(self, turn: Turn) -> Asked:
+        await self.abandon(turn)  # whoever looks for another time sees the one they just had as free
+        self.hold = 0
         try:
             offering = await self._offering(turn)
         except Problem as gone:
@@ -156,15 +158,15 @@ class Book(Dialog, name="book"):
     async def ask_waiting(self, turn: Turn) -> Asked:
         session = await sessions.one(turn.db, self.session)
         waiting = await sessions.count_waiting(turn.db, self.session)
-        return Choose(
-            _(
-                "{when} is full. {waiting} wait. Shall I put you on the list? You would be number {position}.",
-                when=session.starts_at,
-                waiting=waiting,
-                position=waiting + 1,
-            ),
-            {True: _("✓ Yes, I wait"), False: _("Another time")},
+        line = _(
+            "{when} is full. {waiting} wait. Shall I put you on the list? You would be number {position}.",
+            when=session.starts_at,
+            waiting=waiting,
+            position=waiting + 1,
         )
+        if not waiting:
+            line = _("{when} is full. Shall I put you on the list? You would be the first.", when=session.starts_at)
+        return Choose(line, {True: _("✓ Yes, I wait"), False: _("Another time")})
 
     async def take_waiting(self, turn: Turn, yes: bool) -> Next:
         self.waits = yes

@@ -15,6 +15,8 @@ router = Router()
 
 ALL = "all"
 LISTED = 6
+# Of so many, those of other counties are left out.
+LOOKED_AT = 50
 # Somebody may have got it.
 _TOLD = ("sending", "paused", "finished")
 
@@ -54,10 +56,9 @@ async def desk(turn: Turn) -> None:
     member = await member_at(turn, "notice.read")
     if member is None:
         return
-    found = await report.listed(turn.db, limit=LISTED)
-    rows = [
-        (Button(f"{one.title or one.id} · {turn.word(states.STATES[one.state])}", f"bc.{one.id}"),) for one in found
-    ]
+    found = await report.listed(turn.db, limit=LOOKED_AT)
+    mine = [one for one in found if authority.is_within(member, one.counties)][:LISTED]
+    rows = [(Button(f"{one.title or one.id} · {turn.word(states.STATES[one.state])}", f"bc.{one.id}"),) for one in mine]
     new = [Button(turn.word(_("✎ New notice")), "bcnew")] if authority.may(member, "notice.write") else []
     weather = [Button(turn.word(_("❄ Weather level")), "wx")] if authority.may(member, "weather.propose") else []
     turn.say(_("Notices. The newest are below; tap one to see how it stands."), *rows, (*new, *weather))

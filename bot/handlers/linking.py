@@ -39,7 +39,8 @@ class Link(Dialog, name="link"):
                 "Your code: {code}\nType in the other chat: /link {code}\nIt works once, for ten minutes. Give it to "
                 "nobody: whoever types it sees your bookings.",
                 code=code,
-            )
+            ),
+            (Button(turn.word(MENU), "menu"),),
         )
         return Done()
 

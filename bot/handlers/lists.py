@@ -106,7 +106,7 @@ def toggled(wish: Wish, name: str) -> Wish:
     """`wish` with one filter the other way round."""
     match name:
         case "open_now":
-            return replace(wish, open_now=not wish.open_now)
+            return replace(wish, open_now=not _is_on(wish, name), always=False)
         case "charging" if _is_on(wish, name):
             return replace(wish, charging=False, amenities=wish.amenities - _CHARGING)
         case "charging":
@@ -179,7 +179,7 @@ def _filters(code: str, locale: str) -> tuple[tuple[tuple[str, str], ...], ...]:
 def _is_on(wish: Wish, name: str) -> bool:
     match name:
         case "open_now":
-            return wish.open_now
+            return wish.open_now or wish.always
         case "charging":
             return wish.charging or bool(wish.amenities & _CHARGING)
     return name in wish.amenities

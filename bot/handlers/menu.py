@@ -51,7 +51,7 @@ async def help_(turn: Turn) -> None:
         _(
             "Send your location at any time: I answer with the five nearest places.\n"
             "Or type what you need: “hot water”, “60V battery swap”, “truck parking with a shower”, "
-            "“toilet near Yuncheng North Station”.\n"
+            "“toilet in Hejin”.\n"
             "A number chooses from the list above it.\n"
             "Door locked or facts wrong? Open the place and tap it: three people are enough to warn the others.\n"
             "In danger call 110, 119 or 120. Stop first, then look at the phone."

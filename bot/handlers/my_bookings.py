@@ -49,7 +49,7 @@ async def sure(turn: Turn) -> None:
                 _("It is late, so it is counted: two in 90 days pause booking for 14 days. Not coming counts too.")
             )
         )
-    keep = Button(turn.word(_("No, keep it")), f"bk.{booking.id}")
+    keep = Button(turn.word(_("No, I keep my place")), f"bk.{booking.id}")
     turn.say("\n".join(lines), (Button(turn.word(_("✕ Yes, cancel it")), f"bkdrop.{booking.id}"), keep))
 
 

@@ -124,7 +124,9 @@ def _what(turn: Turn, wish: Wish) -> str:
         names.append(f"{wish.voltage}V")
     if wish.brand:
         names.append(wish.brand)
-    if wish.open_now:
+    if wish.always:
+        names.append(turn.word(_("Open round the clock")))
+    elif wish.open_now:
         names.append(turn.word(_("Open now")))
     if wish.at:
         names.append(turn.word(_("open at {time}", time=wish.at)))

@@ -28,9 +28,7 @@ STATE_NAMES: dict[str, Text] = {
 
 def title(turn: Turn, offering: Offering) -> str:
     """The offer's name; a sample says so, unless it is called so anyway."""
-    called = offering.called(turn.voice.locale)
-    is_marked = not offering.demo or "示例" in called or "sample" in called.casefold()
-    return called if is_marked else turn.word(_("[sample] {name}", name=called))
+    return offering.titled(turn.voice)
 
 
 def introduced(turn: Turn, offering: Offering) -> str:

@@ -92,7 +92,7 @@ def unpacked(packed: str) -> tuple[Wish, bool]:
         values.append(number & ((1 << bits) - 1))
         number >>= bits
     flags, amenities, kinds, voltage, length, brand, minutes = values
-    if number or brand > len(_brands()) or minutes > 24 * 60:
+    if number or brand > len(_brands()) or minutes > _ALWAYS:
         raise ValueError("not packed by us")
     wish = Wish(
         kinds=_members(kinds, KINDS),
@@ -104,7 +104,8 @@ def unpacked(packed: str) -> tuple[Wish, bool]:
         voltage=str(voltage) if voltage else "",
         length_m=length / 10 if length else None,
         brand=_brands()[brand - 1] if brand else "",
-        at=f"{(minutes - 1) // 60:02}:{(minutes - 1) % 60:02}" if minutes else "",
+        at=f"{(minutes - 1) // 60:02}:{(minutes - 1) % 60:02}" if 0 < minutes < _ALWAYS else "",
+        always=minutes == _ALWAYS,
     )
     return wish, bool(flags & 16)
 
@@ -112,6 +113,7 @@ def unpacked(packed: str) -> tuple[Wish, bool]:
 # Bits for: flags, amenities, kinds, volts, decimetres, brand, minute of the day. Buttons live as long as a chat shows
 # them, so a width may not change; the vocabulary grows only at its end.
 _WIDTHS = (5, 40, 20, 7, 9, 8, 11)
+_ALWAYS = 24 * 60 + 1  # stands for round the clock where else a minute of the day is
 
 
 def _parts(wish: Wish, elsewhere: bool) -> tuple[tuple[int, int], ...]:
@@ -120,7 +122,7 @@ def _parts(wish: Wish, elsewhere: bool) -> tuple[tuple[int, int], ...]:
     length = min(round(wish.length_m * 10), 511) if wish.length_m else 0
     brand = _brands().index(wish.brand) + 1 if wish.brand in _brands() else 0
     values = (flags, _mask(wish.amenities, AMENITIES), _mask(wish.kinds, KINDS), min(volts, 127), length, brand)
-    return tuple(zip((*values, _minute(wish.at)), _WIDTHS, strict=True))
+    return tuple(zip((*values, _ALWAYS if wish.always else _minute(wish.at)), _WIDTHS, strict=True))
 
 
 @cache

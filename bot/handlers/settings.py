@@ -33,7 +33,8 @@ async def settings(turn: Turn) -> None:
         ),
         (_button(turn, _("Vehicle"), "vehicles"), _button(turn, _("County"), "county")),
         (_button(turn, _("Language"), "language"), _button(turn, _("Privacy"), "privacy")),
-        (_button(turn, _("🔔 Notices"), "nset"), _button(turn, MENU, "menu")),
+        (_button(turn, _("🔔 Notices"), "nset"), _button(turn, _("🔗 My other chat"), "link")),
+        (_button(turn, MENU, "menu"),),
     )
 
 

@@ -101,7 +101,7 @@ async def check_in(turn: Turn) -> None:
     booking = came.booking
     facts = {
         "name": came.guest or booking.code,
-        "title": booking.offering.called(turn.voice.locale),
+        "title": offers.title(turn, booking.offering),
         "when": booking.session.starts_at,
     }
     if came.already:

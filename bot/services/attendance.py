@@ -11,11 +11,14 @@ from bot.models import Booking, Offering
 from bot.models import Session as Row
 from bot.services import authority
 from bot.services.authority import Member
+from bot.services.desk import Desk
+from bot.services.seating import private
 from bot.services.seating import session_rows as reading
 from bot.services.seating.session_rows import Session
 from bot.services.sessions import roll
 
 MOST = 500
+MOST_REMARKS = 100
 # Of these somebody has, or had, a seat.
 _BOOKED = ("booked", "pending", "attended", "no_show")
 
@@ -51,6 +54,16 @@ class OfSession:
     tally: Tally
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a rider wrote of the session that began `at`, with stars from 1 to 5."""
+
+    booking_id: int
+    at: datetime
+    stars: int
+    text: str
+
+
 async def by_offering(db: AsyncSession, member: Member, *, since: datetime, until: datetime) -> list[OfOffering]:
     """Every offering with sessions in that time that this member may see figures of; those called off are left out."""
     held = _held(member, since, until)
@@ -78,6 +91,22 @@ async def by_session(
     query = reading.selected().where(*held).order_by(Row.starts_at, Row.id).limit(MOST)
     sessions = [reading.from_row(row) for row in (await db.execute(query)).mappings()]
     return [OfSession(one, counted.get(one.id, Tally())) for one in sessions]
+
+
+async def remarks(
+    db: AsyncSession, member: Member, *, offering_id: int, since: datetime, until: datetime, desk: Desk
+) -> list[Remark]:
+    """What riders wrote below their stars, the latest session first; for those who may see its bookings."""
+    authority.require(member, "booking.read")
+    query = (
+        select(Booking.id, Row.starts_at, Booking.rating, Booking.remark)
+        .join(Row, Row.id == Booking.session_id)
+        .where(*_held(member, since, until), Booking.offering_id == offering_id, Booking.remark.is_not(None))
+        .order_by(Row.starts_at.desc(), Booking.id.desc())
+        .limit(MOST_REMARKS)
+    )
+    rows = await db.execute(query)
+    return [Remark(id, at, stars or 0, private.opened_remark(kept, desk.seals)) for id, at, stars, kept in rows]
 
 
 def _held(member: Member, since: datetime, until: datetime) -> list[ColumnElement[bool]]:

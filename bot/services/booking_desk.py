@@ -45,10 +45,11 @@ REASON_NAMES: dict[str, Text] = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A booking with its person, masked, for those who run its session."""
+    """A booking with its person, masked, for those who run its session; `remark` is what they wrote of it."""
 
     booking: Booking
     guest: Guest
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ async def pending(db: AsyncSession, member: Member, *, desk: Desk, start: int = 
 async def found(db: AsyncSession, member: Member, booking_id: int, *, desk: Desk) -> Shown:
     """One booking; raises NoSuchBooking, and NotAllowed where its session is not this member's."""
     booking, row = await _own(db, member, "booking.read", booking_id)
-    return Shown(booking, roll.guest_of(row, booking.session, booking.offering, member, desk))
+    guest = roll.guest_of(row, booking.session, booking.offering, member, desk)
+    return Shown(booking, guest, private.opened_remark(row.remark, desk.seals))
 
 
 async def steps(db: AsyncSession, booking_id: int) -> Sequence[Step]:

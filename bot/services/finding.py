@@ -82,6 +82,7 @@ _GOES_WITHOUT_SAYING = {
     "battery_swap": "battery_swap",
     "meals": "canteen",
 }
+_NEVER_CLOSES = Opening("open")
 _ANY_CHARGING = ("ebike_charging", "car_charging")
 _ANY_PARKING = ("bike_parking", "car_parking", "truck_parking")
 
@@ -121,7 +122,8 @@ def find(
 
     The nearest come first. Among comparable distances the open and verified lead, then the open, then those
     whose hours are unknown or that riders doubt; the closed follow after all others, but are not hidden.
-    Open means at the time of arrival, or at the time of day that the wish names. If nothing fits, the wish is
+    Open means at the time of arrival, or at the time of day that the wish names. Round the clock means that for
+    more than a week nothing changes. If nothing fits, the wish is
     given up step by step: open then, the county, the kinds beside amenities, voltage and brand. What a vehicle
     must fit into is never given up.
     """
@@ -151,13 +153,15 @@ def arrival_s(distance_m: float, vehicle: str) -> float:
 
 
 def _is_timed(wish: Wish) -> bool:
-    return wish.open_now or bool(wish.at)
+    return wish.open_now or wish.always or bool(wish.at)
 
 
 def _lesser(wish: Wish) -> Iterator[Wish]:
     """The wish, and what is left of it step by step if nothing fits."""
     yield wish
-    if _is_timed(wish):
+    if wish.always:
+        yield (wish := replace(wish, always=False))
+    elif _is_timed(wish):
         yield wish
     if wish.county:
         yield (wish := replace(wish, county=""))
@@ -308,6 +312,8 @@ class _Search:
         wish, day = self._wish, self._asked_at.date() if self._asked_at else self._today
         if wish.amenities:
             yield lambda place: not place.amenity_closed or self._offers_all(place, day)
+        if wish.always:
+            yield lambda place: place.schedule is not None and place.schedule.at_second(self._second) == _NEVER_CLOSES
         if wish.county:
             yield lambda place: place.county == wish.county
         if length := self._length_m:

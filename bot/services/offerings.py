@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.database import Prepared
 from bot.errors import Problem
-from bot.i18n import Text, _
+from bot.i18n import Text, Voice, _
 from bot.models import Offering as Row
 from bot.models import Session
 from bot.services.desk import Desk
@@ -140,6 +140,12 @@ class Offering:
 
     def called(self, locale: str) -> str:
         return self._in("title", locale)
+
+    def titled(self, voice: Voice) -> str:
+        """Its name for people; a sample says so, unless it is called so anyway."""
+        called = self.called(voice.locale)
+        is_marked = not self.demo or "示例" in called or "sample" in called.casefold()
+        return called if is_marked else voice.word(_("[sample] {name}", name=called))
 
     def described(self, locale: str) -> str:
         return self._in("description", locale)

@@ -55,7 +55,7 @@ def ics(booking: Booking, *, desk: Desk, voice: Voice, now: datetime) -> bytes:
         f"DTSTAMP:{_stamp(now)}",
         f"DTSTART:{_stamp(session.starts_at)}",
         f"DTEND:{_stamp(session.ends_at)}",
-        f"SUMMARY:{_escaped(offering.called(voice.locale))}",
+        f"SUMMARY:{_escaped(offering.titled(voice))}",
         f"LOCATION:{_escaped(session.where)}",
         f"DESCRIPTION:{_escaped(chr(10).join(part for part in (said, bring) if part))}",
         f"STATUS:{'CANCELLED' if is_off else 'TENTATIVE' if booking.state == 'pending' else 'CONFIRMED'}",

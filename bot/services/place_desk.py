@@ -71,16 +71,41 @@ class Wanted:
     unverified: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place as a map needs it; degrees in WGS-84."""
+
+    code: str
+    name: str
+    state: str
+    is_doubtful: bool
+    lat: float
+    lng: float
+
+
 async def listed(
     db: AsyncSession, member: Member, wanted: Wanted, *, now: datetime, zone: ZoneInfo, start: int = 0, limit: int
 ) -> list[Place]:
     """The places that are `wanted` and this member's to look after, by code."""
-    authority.require(member, "place.read")
-    conditions = [*_conditions(wanted, (now - figures.UNVERIFIED_AFTER).astimezone(zone).date())]
-    if member.role == "county":
-        conditions.append(Place.county.in_(member.counties))
+    conditions = _wanted_by(member, wanted, now, zone)
     query = select(Place).where(*conditions).order_by(Place.code).offset(start).limit(limit)
     return list(await db.scalars(query))
+
+
+async def located(
+    db: AsyncSession, member: Member, wanted: Wanted, *, now: datetime, zone: ZoneInfo, limit: int
+) -> list[Spot]:
+    """Of the places that `listed` would give, those of which it is known where they are."""
+    conditions = _wanted_by(member, wanted, now, zone)
+    columns = (Place.code, Place.name, Place.state, Place.doubtful_since.is_not(None), Place.lat, Place.lng)
+    query = select(*columns).where(*conditions, Place.lat.is_not(None)).order_by(Place.code).limit(limit)
+    rows = await db.execute(query)
+    return [Spot(code, name, state, doubtful, lat or 0, lng or 0) for code, name, state, doubtful, lat, lng in rows]
+
+
+def spot(place: Place) -> Spot:
+    """A place with a position as a map needs it."""
+    return Spot(place.code, place.name, place.state, place.doubtful_since is not None, place.lat or 0, place.lng or 0)
 
 
 async def found(db: AsyncSession, member: Member, code: str) -> Place:
@@ -218,6 +243,12 @@ async def close(
 def version(place: Place) -> str:
     """What a form carries to tell whether the place changed since."""
     return place.updated_at.isoformat()
+
+
+def _wanted_by(member: Member, wanted: Wanted, now: datetime, zone: ZoneInfo) -> list[ColumnElement[bool]]:
+    authority.require(member, "place.read")
+    conditions = _conditions(wanted, (now - figures.UNVERIFIED_AFTER).astimezone(zone).date())
+    return [*conditions, Place.county.in_(member.counties)] if member.role == "county" else conditions
 
 
 def _conditions(wanted: Wanted, old: date) -> list[ColumnElement[bool]]:

@@ -85,7 +85,7 @@ def _letter(booking: Booking, voice: Voice) -> Outgoing:
     bring = booking.offering.to_bring(voice.locale)
     said = _(
         "Reminder: {title}, {when}, {where}. Your code is {code}.",
-        title=booking.offering.called(voice.locale),
+        title=booking.offering.titled(voice),
         when=booking.session.starts_at,
         where=booking.session.where,
         code=booking.code,

@@ -19,8 +19,8 @@ class Wish:
     `kinds` are any of, `amenities` all of, with the names of the places file: battery swapping and charging
     are amenities here, whatever the kind of the place that offers them. `county` is a GB/T 2260 code, `near`
     the words of a landmark, road or estate to start from, `named` a place's own name. `voltage` is in volts,
-    `at` a local time such as `22:00`. `charging` and `parking` mean that nobody said what is charged or
-    parked: `settled` asks the rider's vehicle.
+    `at` a local time such as `22:00`, `always` hours that never end. `charging` and `parking` mean that nobody
+    said what is charged or parked: `settled` asks the rider's vehicle.
     """
 
     kinds: frozenset[str] = frozenset()
@@ -36,6 +36,7 @@ class Wish:
     at: str = ""
     charging: bool = False
     parking: bool = False
+    always: bool = False
 
 
 def read(text: str, *, counties: Counties) -> Wish | None:
@@ -136,6 +137,7 @@ def _ruled(said: str, counties: Counties) -> Wish | None:
         at=at,
         charging=("unsettled", "charging") in meant,
         parking=("unsettled", "parking") in meant,
+        always=("signs", "always") in meant and not at,
     )
     wish = _with_context(wish, said)
     return wish if _has_aim(wish) or _asks_thinly(wish, said, where) else None
@@ -195,7 +197,7 @@ def _asks_thinly(wish: Wish, said: str, where: Whereabouts) -> bool:
     """Whether a text without an aim is still a wish: a county, a road, "open now", or "what is near"."""
     if where.rest > 2 or len(said) > 24:
         return False
-    if wish.county or wish.near or wish.open_now or wish.length_m or (wish.at and "开" in said):
+    if wish.county or wish.near or wish.open_now or wish.always or wish.length_m or (wish.at and "开" in said):
         return True
     return lexicon().around["anything"].within(said) and where.rest == 0
 

@@ -132,7 +132,7 @@ def _page(
         voice = request.app[SITE].voice(locale_of(request))
         facts = {
             "guest": who.guest,
-            "title": who.booking.offering.called(voice.locale),
+            "title": who.booking.offering.titled(voice),
             "time": voice.time(who.booking.session.starts_at),
             "where": who.booking.session.where,
         }

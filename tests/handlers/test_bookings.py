@@ -44,6 +44,16 @@ async def test_a_health_check(rider: RiderInTest, fair: Fair) -> None:
     assert await fair.states() == ["booked"]
 
 
+async def test_the_last_place_is_still_there_after_a_step_back(rider: RiderInTest, fair: Fair) -> None:
+    await fair.offers("legal", sessions=2, capacity=1)
+    await rider.says("想找律师")
+    await rider.taps("Wed 25 Nov")
+    await rider.taps("Back")
+    rider.sees_choices("Wed 25 Nov 10:00 · 王茅镇 · 1 free", "Thu 26 Nov 10:00 · 王茅镇 · 1 free")
+    assert "held" not in await fair.states()
+    await fair.is_sound()
+
+
 async def test_legal_advice_on_unpaid_wages(rider: RiderInTest, fair: Fair) -> None:
     await fair.opens("health", "legal")
     await rider.says("想找律师")
@@ -178,7 +188,7 @@ async def test_a_full_date_offers_the_waiting_list(rider: RiderInTest, fair: Fai
     await rider.says("/book")
     rider.sees_choices("full")
     await rider.taps("full")
-    rider.sees("is full", "You would be number 1")
+    rider.sees("is full", "You would be the first")
     await rider.taps("Yes, I wait")
     await rider.taps("Put me on the list")
     rider.sees("on the waiting list", "You are number 1")
@@ -298,7 +308,7 @@ async def test_a_hold_that_ended_and_went_to_somebody_else(rider: RiderInTest, f
     await world.passes(minutes=6)
     await fair.fills(1)
     await rider.taps("Yes, book it")
-    rider.sees("gone to somebody else meanwhile", "You would be number 1")
+    rider.sees("gone to somebody else meanwhile", "You would be the first")
     await fair.is_sound()
 
 

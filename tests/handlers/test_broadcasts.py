@@ -206,6 +206,18 @@ async def test_one_approval_tells_riders_and_keeps_places_open_longer(world: Wor
     approver.sees("In force")
 
 
+async def test_those_of_a_county_see_their_own_notices_only(world: World, rider: RiderInTest) -> None:
+    author = await joins(world, "li", "editor")
+    county = await joins(world, "zhao", "county", ("140802",))
+    await agrees(rider)
+    await writes(author)
+    await author.taps("Once approved")
+    await author.taps("Hand in")
+    for member, is_theirs in ((author, True), (county, False)):
+        await member.says("/broadcast")
+        assert ("明天有雪 ·" in str(member.latest)) == is_theirs
+
+
 async def test_hours_are_longer_even_where_nobody_agreed_to_notices(world: World) -> None:
     author = await joins(world, "li", "operator")
     approver = await joins(world, "wang", "approver")

@@ -10,7 +10,8 @@ from tests.handlers.fair import Fair
 
 
 async def shown_code(rider: RiderInTest) -> str:
-    await rider.says("绑定")
+    await rider.says("/settings")
+    await rider.taps("My other chat")
     await rider.taps("Show me a code")
     found = re.search(r"Your code: (\S+)", rider.latest.text)
     assert found

@@ -37,7 +37,7 @@ async def test_cancelling_asks_once_and_frees_the_seat(rider: RiderInTest, fair:
     await rider.taps("Cancel it")
     rider.sees("Cancel this booking?")
     rider.does_not_see("counted")
-    await rider.taps("No, keep it")
+    await rider.taps("No, I keep my place")
     assert await fair.states() == ["booked"]
     await rider.taps("Cancel it")
     await rider.taps("Yes, cancel it")

@@ -21,7 +21,7 @@ wishes = st.builds(
     length_m=st.none() | st.integers(30, 300).map(lambda decimetres: decimetres / 10),
     brand=st.sampled_from(["", *lexicon().brands]),
     at=st.just("") | st.times().map(lambda time: f"{time:%H:%M}"),
-)
+) | st.builds(Wish, amenities=st.frozensets(st.sampled_from(AMENITIES)), always=st.just(True))
 
 
 @given(wishes, st.booleans())

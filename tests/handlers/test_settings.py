@@ -51,6 +51,17 @@ async def test_the_language_changes_at_once(rider: RiderInTest) -> None:
     rider.sees("以后用简体中文")
 
 
+async def test_a_question_for_the_location_shows_the_ways_out(rider: RiderInTest) -> None:
+    await rider.says("/settings")
+    await rider.taps("County")
+    await rider.taps("Where I am")
+    rider.sees_choices("Back", "Cancel")
+    await rider.taps("Cancel")
+    rider.sees("Cancelled. Nothing was changed.")
+    await rider.taps("Menu")
+    rider.sees("What do you need?")
+
+
 async def test_forged_settings_change_nothing(rider: RiderInTest) -> None:
     await rider.says("/settings")
     for token in ("drive.tank", "speak.xx", "speak.", "drive."):

@@ -140,6 +140,16 @@ def test_open_now_means_open() -> None:
     assert none.relaxed
 
 
+def test_round_the_clock_means_that_it_never_closes() -> None:
+    places = (at(100, hours="06:00-23:00"), at(200, hours="Mo-Fr 00:00-24:00"), at(300, hours="24/7"), at(400))
+    found = ask(*places, wish=Wish(always=True))
+    assert codes(found) == ["300"]
+    assert not found.relaxed
+    none = ask(*places[:2], wish=Wish(always=True))
+    assert codes(none) == ["100", "200"]
+    assert none.relaxed
+
+
 def test_open_at_a_time_of_day() -> None:
     places = (at(100, hours="08:00-20:00"), at(300, hours="20:00-24:00"))
     found = ask(*places, wish=Wish(at="22:00"))

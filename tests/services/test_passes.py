@@ -44,6 +44,15 @@ def test_links_are_signed_for_one_purpose() -> None:
             passes.opened(token, DESK)
 
 
+async def test_a_sample_says_so_in_the_calendar_too(clinic: Clinic) -> None:
+    mei = await clinic.rider()
+    session = await clinic.session(await clinic.offering(demo=True))
+    mine = await clinic.does(bookings.one, mei, booking_id=(await clinic.books(mei, session)).id)
+    calendar = Calendar.from_ical(passes.ics(mine, desk=DESK, voice=VOICE, now=clinic.now))
+    (one,) = calendar.walk("VEVENT")
+    assert str(one["SUMMARY"]) == "[sample] Health check"
+
+
 async def test_the_calendar_file_replaces_itself(clinic: Clinic) -> None:
     mei, offering = await clinic.rider(), await clinic.offering(bring="身份证; 空腹, 前一晚")
     session, other = await clinic.session(offering), await clinic.session(offering, hours=99)

@@ -41,7 +41,13 @@ def shown(wish: Wish | None) -> str:
         "len": f"{wish.length_m:g}" if wish.length_m else "",
     }
     parts += [f"{name}:{value}" for name, value in values.items() if value]
-    marks = {"open": wish.open_now, "hazmat": wish.hazmat, "charging": wish.charging, "parking": wish.parking}
+    marks = {
+        "open": wish.open_now,
+        "always": wish.always,
+        "hazmat": wish.hazmat,
+        "charging": wish.charging,
+        "parking": wish.parking,
+    }
     parts += [name for name, is_so in marks.items() if is_so]
     return " ".join(sorted(parts)) or "any"
 

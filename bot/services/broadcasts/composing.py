@@ -104,6 +104,12 @@ async def edit(db: AsyncSession, member: Member, broadcast_id: int, draft: Draft
     await _note(db, member, "edit", broadcast_id, now=now, changed=changed)
 
 
+async def picture_of(db: AsyncSession, broadcast_id: int) -> Picture | None:
+    """The picture that the notice has now; raises NoSuchBroadcast."""
+    _broadcast, notice = await states.found(db, broadcast_id)
+    return Picture(notice.picture) if notice.picture else None
+
+
 async def set_time(
     db: AsyncSession, member: Member, broadcast_id: int, *, starts_at: datetime | None, now: datetime
 ) -> None:

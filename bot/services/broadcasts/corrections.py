@@ -67,7 +67,8 @@ async def hand_in(
     Raises BadNotice.
     """
     texts = notices.checked_texts(words)
-    if not texts.get(DEFAULT_LOCALE):
+    chinese = texts.get(DEFAULT_LOCALE, {})
+    if not (chinese.get("title") and chinese.get("body")):
         raise BadNotice(_("Title and text in Chinese are missing."))
     for locale, own in texts.items():
         own["title"] = newsroom.voice(locale).word(_("Correction: {title}", title=own["title"]))

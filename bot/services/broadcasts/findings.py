@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.channel_names import called
 from bot.errors import Problem
 from bot.i18n import DEFAULT_LOCALE, LOCALES, Text, _
 from bot.messages import numbered
@@ -15,7 +16,6 @@ from bot.models import Broadcast, Notice
 from bot.services import notices
 from bot.services.broadcasts.audience import Audience, concerned, reached_now
 from bot.services.broadcasts.newsroom import Newsroom
-from bot.services.channel_names import called
 
 LANGUAGES: dict[str, Text] = {
     "zh_CN": _("simplified Chinese"),

@@ -13,12 +13,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.channel_names import called
 from bot.database import insert, rows_changed
 from bot.i18n import Text, _
 from bot.messages import MassQuota
 from bot.models import Broadcast, Contact, MassSend, Notice, Outbound
 from bot.services import audit
-from bot.services.channel_names import called
 
 # What began longer ago reaches people at their next contact, as it always did.
 RECENT = timedelta(hours=6)

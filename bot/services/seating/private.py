@@ -156,5 +156,9 @@ def seal_remark(text: str, seals: Seals) -> bytes:
     return seals.encrypt(text, "booking-remark")
 
 
+def opened_remark(kept: bytes | None, seals: Seals) -> str:
+    return opened(kept, "booking-remark", seals)
+
+
 def _sealed(plain: str, purpose: str, seals: Seals) -> bytes | None:
     return seals.encrypt(plain, purpose) if plain else None

@@ -72,7 +72,7 @@ async def offered(db: AsyncSession, booking_ids: Sequence[int], *, now: datetime
         said = _(
             "A place became free: {title}, {when}. It is kept for you until {until}. "
             "You can also answer under /bookings.",
-            title=booking.offering.called(voice.locale),
+            title=booking.offering.titled(voice),
             when=booking.session.starts_at,
             until=booking.until,
         )
@@ -175,7 +175,7 @@ def _plain(said: Text, *buttons: Callable[[Booking, Voice], Button]) -> Letter:
 
 def _facts(booking: Booking, voice: Voice) -> dict[str, str | datetime]:
     return {
-        "title": booking.offering.called(voice.locale),
+        "title": booking.offering.titled(voice),
         "when": booking.session.starts_at,
         "where": booking.session.where,
         "code": booking.code,
@@ -186,7 +186,7 @@ def _facts(booking: Booking, voice: Voice) -> dict[str, str | datetime]:
 def _stated(booking: Booking, desk: Desk) -> tuple[tuple[str, str], ...]:
     """The facts as a form takes them, which is in Chinese: what is empty is left out."""
     stated = {
-        "title": booking.offering.called(DEFAULT_LOCALE),
+        "title": booking.offering.titled(i18n.voice(DEFAULT_LOCALE, desk.zone)),
         "when": booking.session.starts_at.astimezone(desk.zone).strftime("%Y-%m-%d %H:%M"),
         "where": booking.session.where,
         "code": booking.code,

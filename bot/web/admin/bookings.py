@@ -216,6 +216,7 @@ async def statistics(request: web.Request) -> web.StreamResponse:
     rows, title = await _figures(request)
     values = {
         "rows": rows,
+        "remarks": await _remarks(request),
         "title": title,
         "names": TALLY_NAMES,
         "since": since,
@@ -367,6 +368,19 @@ async def _figures(request: web.Request) -> tuple[list[Any], str]:
         title = await offering_desk.title(db, offering_id, locale=locale_of(request))
         found = await attendance.by_session(db, member, offering_id=offering_id, since=since, until=until)
     return list(found), title
+
+
+async def _remarks(request: web.Request) -> list[attendance.Remark]:
+    """What riders wrote of the offering that is asked for, if this member may read it."""
+    site, member, zone = request.app[SITE], request[MEMBER], request.app[SITE].city.zone
+    offering_id = number_asked(request, "offering")
+    if offering_id is None or not authority.may(member, "booking.read"):
+        return []
+    first, last, _asked = _asked_span(request)
+    span = {"since": midnight(first, zone), "until": midnight(last + timedelta(days=1), zone)}
+    async with site.database.reading() as db:
+        desk = request.app[CONSOLE].desk
+        return await attendance.remarks(db, member, offering_id=offering_id, desk=desk, **span)
 
 
 def _numbers(tally: Tally) -> list[Any]:

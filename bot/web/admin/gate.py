@@ -37,6 +37,8 @@ DONE: dict[str, Text] = {
     "removed": _("Removed."),
     "undone": _("Undone."),
     "sent": _("Sent."),
+    "handed_in": _("Handed in: a second person looks at it."),
+    "returned": _("Returned to its author."),
     "told": _("Done, and everybody concerned is told."),
     "started": _("On its way."),
 }

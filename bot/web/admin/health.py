@@ -6,10 +6,10 @@ from typing import Any
 
 from aiohttp import web
 
+from bot.channel_names import called
 from bot.i18n import Text, _
 from bot.services import deliveries, trials
 from bot.services.broadcasts import restored
-from bot.services.channel_names import called
 from bot.services.storage import storage
 from bot.web.admin.gate import MEMBER, Pages, go, show
 from bot.web.console import CONSOLE

@@ -4,12 +4,13 @@ import asyncio
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
 from multidict import MultiDictProxy
 
+from bot.channel_names import called
 from bot.i18n import DEFAULT_LOCALE, LOCALES, Text, Voice, _
 from bot.messages import Outgoing, numbered
 from bot.services import authority, linking, notices, riders, weather
@@ -17,7 +18,6 @@ from bot.services.broadcasts import composing, files, report, states, steering
 from bot.services.broadcasts.audience import Audience
 from bot.services.broadcasts.composing import Draft
 from bot.services.broadcasts.findings import LANGUAGES
-from bot.services.channel_names import called
 from bot.services.notices import NoticeButton, Words
 from bot.web.admin.gate import MEMBER, Pages, go, show
 from bot.web.console import CONSOLE
@@ -119,6 +119,10 @@ async def edit(request: web.Request) -> web.StreamResponse:
         "vehicles": audience.vehicles,
         "counties": audience.counties,
         "booked": audience.booked,
+        "locales": audience.locales,
+        "topic": audience.topic,
+        "unanswered": str(audience.unanswered or ""),
+        "photo": bool(notice.picture),
         "starts_at": _typed(broadcast.starts_at, site.city.zone),
         "valid_until": _typed(notice.valid_until, site.city.zone),
     }
@@ -138,6 +142,8 @@ async def change(request: web.Request) -> web.StreamResponse:
     try:
         draft = await _draft(request, form)
         async with site.database.writing() as db:
+            if draft.picture is None and "no_picture" not in form:
+                draft = replace(draft, picture=await composing.picture_of(db, _id(request)))
             await composing.edit(db, request[MEMBER], _id(request), draft, now=site.now())
     except (notices.BadNotice, notices.BadPicture) as problem:
         return _form(request, _as_typed(form), _id(request), problem=problem.text)
@@ -161,7 +167,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
     site, console = request.app[SITE], request.app[CONSOLE]
     async with site.database.writing() as db:
         await composing.submit(db, request[MEMBER], _id(request), newsroom=console.newsroom, now=site.now())
-    raise go(f"/admin/notices/{_id(request)}", done="sent")
+    raise go(f"/admin/notices/{_id(request)}", done="handed_in")
 
 
 @pages.post("/admin/notices/{id:[0-9]{1,15}}/approve", "notice.approve")
@@ -193,7 +199,7 @@ async def send_back(request: web.Request) -> web.StreamResponse:
     comment = str((await request.post()).get("comment", ""))
     async with site.database.writing() as db:
         await composing.send_back(db, request[MEMBER], _id(request), comment, newsroom=console.newsroom, now=site.now())
-    raise go(f"/admin/notices/{_id(request)}", done="sent")
+    raise go(f"/admin/notices/{_id(request)}", done="returned")
 
 
 @pages.post("/admin/notices/{id:[0-9]{1,15}}/steer", "notice.steer")
@@ -217,6 +223,17 @@ async def steer(request: web.Request) -> web.StreamResponse:
             case _:
                 raise web.HTTPBadRequest
     raise go(f"/admin/notices/{broadcast_id}", done="saved")
+
+
+@pages.post("/admin/notices/{id:[0-9]{1,15}}/correct", "notice.write")
+async def correct(request: web.Request) -> web.StreamResponse:
+    """Other words for those who got the wrong ones: handed in at once, they go out when a second person approves."""
+    site, form = request.app[SITE], await request.post()
+    words = {DEFAULT_LOCALE: Words(str(form.get("title", "")), str(form.get("body", "")))}
+    newsroom, now = request.app[CONSOLE].newsroom, site.now()
+    async with site.database.writing() as db:
+        number = await steering.correct(db, request[MEMBER], _id(request), words, newsroom=newsroom, now=now)
+    raise go(f"/admin/notices/{number}", done="handed_in")
 
 
 @pages.get("/admin/notices/{id:[0-9]{1,15}}/report.csv", "figures.export")
@@ -252,7 +269,7 @@ async def _look(request: web.Request, form: "MultiDictProxy[Any]", broadcast_id:
 def _as_typed(form: "MultiDictProxy[Any]") -> dict[str, Any]:
     """What the form holds, to be shown in it again."""
     kept: dict[str, Any] = {name: text for name, text in form.items() if isinstance(text, str)}
-    return kept | {name: tuple(map(str, form.getall(name, []))) for name in ("vehicles", "counties")}
+    return kept | {name: tuple(map(str, form.getall(name, []))) for name in ("vehicles", "counties", "locales")}
 
 
 def _form(
@@ -303,7 +320,10 @@ async def _draft(request: web.Request, form: "MultiDictProxy[Any]", *, with_pict
         Audience(
             vehicles=tuple(map(str, form.getall("vehicles", []))),
             counties=tuple(map(str, form.getall("counties", []))),
+            locales=tuple(map(str, form.getall("locales", []))),
+            topic=said("topic"),
             booked=said("booked").strip(),
+            unanswered=_number(said("unanswered")),
         ),
         urgency=said("urgency"),
         buttons=[button for button in buttons if button.kind],
@@ -330,12 +350,25 @@ def _audience_words(audience: Audience, counties: Mapping[str, Any], voice: Voic
     everybody: Text = _("Everybody")
     parts = [voice.word(riders.VEHICLE_NAMES[one]) for one in audience.vehicles if one in riders.VEHICLE_NAMES]
     parts += [counties[code].called(voice.locale) for code in audience.counties if code in counties]
-    parts += [part for part in (audience.booked, audience.topic) if part]
+    parts += [voice.word(LANGUAGES[one]) for one in audience.locales if one in LANGUAGES]
+    parts += [voice.word(notices.CATEGORIES[audience.topic])] if audience.topic in notices.CATEGORIES else []
+    parts += [audience.booked] if audience.booked else []
+    parts += [voice.word(_("no answer to notice {id}", id=audience.unanswered))] if audience.unanswered else []
     return " · ".join(parts) or voice.word(everybody)
 
 
 def _typed(at: Any, zone: Any) -> str:
     return at.astimezone(zone).strftime("%Y-%m-%dT%H:%M") if at else ""
+
+
+def _number(text: str) -> int:
+    """The number of a notice as somebody types it; 0 for none."""
+    digits = text.strip().removeprefix("#")
+    if not digits:
+        return 0
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 15):
+        raise notices.BadNotice(_("{value} is not the number of a notice.", value=digits[:40]))
+    return int(digits)
 
 
 def _id(request: web.Request) -> int:

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import orjson
 from aiohttp import web
 from multidict import MultiMapping
 
@@ -16,7 +17,7 @@ from bot.i18n import Text, _
 from bot.services import authority, place_desk, place_pictures
 from bot.services.audit import Entry
 from bot.services.hours import compiled
-from bot.services.place_desk import CLOSED, FIELDS, PAGE, UNDONE, VERIFIED, WRITTEN, Misfilled, Overtaken, Wanted
+from bot.services.place_desk import CLOSED, FIELDS, PAGE, UNDONE, VERIFIED, WRITTEN, Misfilled, Overtaken, Spot, Wanted
 from bot.services.place_files.exporting import export_places
 from bot.services.timetables import timetable
 from bot.services.vocabulary import AMENITY_NAMES, ENTRY_NAMES, KIND_NAMES, STATE_NAMES
@@ -55,6 +56,10 @@ DEEDS: dict[str, Text] = {
 }
 # Fields whose values are words of the places file.
 _WORDED = {"kind": KIND_NAMES, "amenities": AMENITY_NAMES, "entry": ENTRY_NAMES, "state": STATE_NAMES}
+
+
+# So many dots a browser on an old computer still moves.
+MOST_SPOTS = 5_000
 
 
 class NoAddress(Problem):
@@ -104,6 +109,22 @@ async def as_csv(request: web.Request) -> web.StreamResponse:
         await asyncio.to_thread(folder.cleanup)
     headers = {"Content-Disposition": 'attachment; filename="places.csv"'}
     return web.Response(body=body, content_type="text/csv", charset="utf-8", headers=headers)
+
+
+@pages.get("/admin/places.json", "place.read")
+async def spots(request: web.Request) -> web.StreamResponse:
+    """What the map shows: every place that fits, whatever page of the table is open."""
+    site, member = request.app[SITE], request[MEMBER]
+    async with site.database.reading() as db:
+        found = await place_desk.located(
+            db, member, _wanted(request), now=site.now(), zone=site.city.zone, limit=MOST_SPOTS + 1
+        )
+    more = _("The map shows the first {most} places that fit; narrow the search to see the others.", most=MOST_SPOTS)
+    answer = {
+        "points": await asyncio.to_thread(_points, request, found[:MOST_SPOTS]),
+        "note": site.voice(locale_of(request)).word(more) if len(found) > MOST_SPOTS else "",
+    }
+    return web.Response(body=orjson.dumps(answer), content_type="application/json")
 
 
 @pages.get("/admin/places/{code}", "place.read")
@@ -222,9 +243,10 @@ async def _listed(request: web.Request, typed: Mapping[str, Any], problems: Mapp
             db, member, wanted, now=site.now(), zone=site.city.zone, start=page * PAGE, limit=PAGE + 1
         )
     asked = _asked(wanted)
+    points = _points(request, [place_desk.spot(place) for place in rows[:PAGE] if place.lat is not None])
     values = {
         "places": [(place, _address(place.code)) for place in rows[:PAGE]],
-        "map": maps.ground(request) | {"points": _points(request, rows[:PAGE])},
+        "map": maps.ground(request) | {"points": points, "more": f"/admin/places.json?{urlencode(asked)}"},
         "wanted": wanted,
         "here": f"/admin/places?{urlencode(asked | {'page': str(page)})}",
         "earlier": f"/admin/places?{urlencode(asked | {'page': str(page - 1)})}" if page else "",
@@ -238,17 +260,16 @@ async def _listed(request: web.Request, typed: Mapping[str, Any], problems: Mapp
     return show(request, "admin/places.html", values, status=422 if problems else 200)
 
 
-def _points(request: web.Request, shown: Sequence[Any]) -> list[dict[str, Any]]:
+def _points(request: web.Request, found: Sequence[Spot]) -> list[dict[str, Any]]:
     return [
-        {"code": place.code, "name": place.name, "href": _address(place.code), "state": _mark(place)}
-        | maps.point(request, place.lat, place.lng)
-        for place in shown
-        if place.lat is not None
+        {"code": spot.code, "name": spot.name, "href": _address(spot.code), "state": _mark(spot)}
+        | maps.point(request, spot.lat, spot.lng)
+        for spot in found
     ]
 
 
-def _mark(place: Any) -> str:
-    return "doubtful" if place.doubtful_since and place.state == "published" else str(place.state)
+def _mark(spot: Spot) -> str:
+    return "doubtful" if spot.is_doubtful and spot.state == "published" else spot.state
 
 
 async def _one(

@@ -10,6 +10,8 @@ from bot.web.site import SITE, locale_of
 
 pages = Pages()
 
+# What the seasons' files are called by people.
+SEASONS: dict[str, Text] = {"winter": _("Winter safety")}
 # What switching a season on leaves to staff, in words.
 LEFT: dict[str, Text] = {
     "edited": _("Changed by staff, left as they are:"),
@@ -31,6 +33,7 @@ async def listed(request: web.Request) -> web.StreamResponse:
         "planned": planned,
         "coming": coming[:30],
         "seasons": [(name, name in on) for name in seasons.names(site.city.folder)],
+        "names": SEASONS,
         "time": site.voice(locale).time,
     }
     return show(request, "admin/schedules.html", values)
@@ -62,7 +65,7 @@ async def season(request: web.Request) -> web.StreamResponse:
         raise go("/admin/schedules", done="saved")
     async with site.database.writing() as db:
         came = await seasons.switch_on(db, site.city.folder, name, member=member, now=site.now(), zone=site.city.zone)
-    values = {"name": name, "made": came.made, "changed": came.changed}
+    values = {"name": name, "made": came.made, "changed": came.changed, "names": SEASONS}
     left = [(words, codes) for key, words in LEFT.items() if (codes := getattr(came, key))]
     return show(request, "admin/season.html", values | {"left": left})
 

@@ -54,7 +54,7 @@ async def propose(request: web.Request) -> web.StreamResponse:
             newsroom=console.newsroom,
             now=now,
         )
-    raise go("/admin/weather", done="sent")
+    raise go("/admin/weather", done="handed_in")
 
 
 @pages.post("/admin/weather/{id:[0-9]{1,15}}/{do:approve|end}", "weather.approve")

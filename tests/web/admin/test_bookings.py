@@ -240,6 +240,11 @@ async def test_the_figures_of_an_offering_as_a_page_and_a_file(desk: Desk) -> No
         await bookings.check_in(db, desk.as_role("operator").member.id, code=came.code, **at)
         assert came.rider_id
         await bookings.rate(db, came.rider_id, booking_id=came.id, stars=4)
+        await bookings.remark(db, came.rider_id, booking_id=came.id, text="<b>等得久</b>", desk=desk.console.desk)
+    for address in (f"/admin/bookings/figures?offering={made.offering}", f"/admin/bookings/{came.id}"):
+        assert "★★★★" in (page := await desk.as_role("operator").reads(address)), address
+        assert "&lt;b&gt;等得久" in page
+    assert "等得久" not in await desk.as_role("viewer").reads(f"/admin/bookings/figures?offering={made.offering}")
     viewer = desk.as_role("viewer")
     page = await viewer.reads("/admin/bookings/figures")
     assert "=体检" in page

@@ -5,10 +5,11 @@ import re
 
 import pytest
 from aiohttp import FormData
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bot.models import Broadcast, Contact, NoticeWish, Outbound, Rider, Schedule, StaffChat, StaffMember, WeatherWarning
 from tests.web.admin.conftest import Desk
+from tests.web.admin.test_place_pictures import jpeg
 
 FORM = {
     "category": "winter_safety",
@@ -101,11 +102,11 @@ async def test_a_weather_level_and_a_season_by_a_click(desk: Desk) -> None:
     assert (await approver.post("/admin/weather/1/end")).status == 303
     assert (await operator.post("/admin/weather", level | {"hours": "x"})).status == 422
 
-    assert "winter: off" in await approver.reads("/admin/schedules")
+    assert "Winter safety: off" in await approver.reads("/admin/schedules")
     on = await approver.post("/admin/seasons/winter/on")
-    assert "Season winter is on" in await on.text()
+    assert "Season Winter safety is on" in await on.text()
     page = await approver.reads("/admin/schedules")
-    assert "winter: on" in page
+    assert "Winter safety: on" in page
     async with desk.database.reading() as db:
         first = await db.scalar(select(Schedule.id).order_by(Schedule.id))
     assert (await approver.post(f"/admin/schedules/{first}/pause")).status == 303
@@ -143,6 +144,91 @@ async def test_what_is_being_written_is_shown_as_it_reads_and_kept_nowhere(desk:
     page = await (await editor.post(f"{here}/edit", FORM | {"title_zh_CN": "改了", "look": "1"})).text()
     assert "改了" in page
     assert "改了" not in await editor.reads(here)
+
+
+@pytest.mark.parametrize(
+    ("said", "rule"),
+    [
+        ({"kind": "once", "on": "2026-02-01"}, {"kind": "once", "on": "2026-02-01"}),
+        ({"kind": "daily", "weekdays": ["mon"]}, {"kind": "daily"}),
+        ({"kind": "weekly", "weekdays": ["mon", "thu"]}, {"kind": "weekly", "weekdays": ["mon", "thu"]}),
+        ({"kind": "monthly", "day": "28"}, {"kind": "monthly", "day": 28}),
+        ({"kind": "yearly", "on": "2026-02-01"}, {"kind": "yearly", "on": "02-01"}),
+        ({"kind": "offset", "on": "2026-02-01", "days": "-3"}, {"kind": "offset", "date": "2026-02-01", "days": -3}),
+        ({"kind": "solar_term", "terms": ["大寒"]}, {"kind": "solar_term", "terms": ["大寒"], "days": 0}),
+        ({"kind": "daily", "from": "11-15", "to": "03-15"}, {"kind": "daily", "from": "11-15", "to": "03-15"}),
+    ],
+    ids=lambda one: str(one.get("kind")) if "at" not in one else "",
+)
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+async def test_a_notice_is_put_into_the_calendar_and_approved(
+    desk: Desk, said: dict[str, object], rule: dict[str, object]
+) -> None:
+    editor = desk.as_role("editor")
+    here = (await editor.post("/admin/notices/new", FORM)).headers["Location"].partition("?")[0]
+    assert f"{here}/plan" in await editor.reads(here)
+    assert "How often" in await editor.reads(f"{here}/plan")
+    shown = await (await editor.post(f"{here}/plan", said | {"at": "07:30", "look": "1"})).text()
+    assert "07:30</li>" in shown
+    wrong = await editor.post(f"{here}/plan", {"kind": said["kind"], "at": "07:30", "from": "99-99"})
+    assert (wrong.status, "Missing or wrong" in await wrong.text()) == (422, True)
+    assert (await editor.post(f"{here}/plan", said | {"at": "07:30"})).status == 303
+    async with desk.database.reading() as db:
+        schedule = (await db.scalars(select(Schedule))).one()
+        assert (schedule.rule, schedule.approver_id) == (rule | {"at": "07:30"}, None)
+    assert "明天有雪" in await editor.reads("/admin/schedules")
+    assert (await desk.as_role("approver").post(f"/admin/schedules/{schedule.id}/approve")).status == 303
+    async with desk.database.reading() as db:
+        assert (await db.scalars(select(Schedule.approver_id))).one() == desk.as_role("approver").member.id
+
+
+async def test_what_was_sent_is_put_right_from_its_page(desk: Desk) -> None:
+    await rider(desk)
+    editor = desk.as_role("editor")
+    here = (await editor.post("/admin/notices/new", FORM)).headers["Location"].partition("?")[0]
+    assert "Put it right" not in await editor.reads(here)
+    async with desk.database.writing() as db:
+        await db.execute(update(Broadcast).values(state="finished"))
+    assert "Put it right" in await editor.reads(here)
+    right = {"title": "后天有雪", "body": "是后天，不是明天。"}
+    assert (await editor.post(f"{here}/correct", right | {"body": ""})).status == 422
+    corrected = (await editor.post(f"{here}/correct", right)).headers["Location"]
+    assert corrected == "/admin/notices/2?done=handed_in"
+    page = await editor.reads(corrected)
+    for part in ("后天有雪", "waiting for approval", "a second person looks at it"):
+        assert part in page, part
+    assert (await desk.as_role("approver").post("/admin/notices/1/correct", right)).status == 403
+
+
+async def test_whom_it_is_for_and_its_picture_outlast_an_edit(desk: Desk) -> None:
+    editor = desk.as_role("editor")
+    whom = {"locales": ["zh_CN", "en"], "topic": "weather", "unanswered": "#7"}
+    form = FormData()
+    for name, value in [
+        *FORM.items(),
+        ("locales", "zh_CN"),
+        ("locales", "en"),
+        ("topic", "weather"),
+        ("unanswered", "#7"),
+    ]:
+        form.add_field(name, value)
+    form.add_field("picture", io.BytesIO(jpeg()), filename="a.jpg", content_type="image/jpeg")
+    here = (await editor.post("/admin/notices/new", form)).headers["Location"].partition("?")[0]
+    page = await editor.reads(here)
+    for part in ("simplified Chinese · English", "no answer to notice 7", "data:image", "No. 1"):
+        assert part in page, part
+    again = await editor.reads(f"{here}/edit")
+    for part in ('value="en" checked', 'value="weather" selected', 'value="7"', "It has a picture"):
+        assert part in again, part
+    assert (await editor.post(f"{here}/edit", FORM | whom)).status == 303
+    assert "data:image" in await editor.reads(here)
+    async with desk.database.reading() as db:
+        audience = await db.scalar(select(Broadcast.audience))
+    assert audience == {"locales": ["zh_CN", "en"], "topic": "weather", "unanswered": 7}
+    assert (await editor.post(f"{here}/edit", FORM | {"no_picture": "1"})).status == 303
+    assert "data:image" not in await editor.reads(here)
+    for wrong in ({"topic": "dancing"}, {"locales": ["xx"]}, {"unanswered": "seven"}):
+        assert (await editor.post(f"{here}/edit", FORM | wrong)).status == 422, wrong
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bot.geo import distance_m
 from bot.models import Place, PlaceReport, Rider
@@ -285,13 +285,24 @@ async def test_the_directory_as_a_file_and_a_poster_for_the_door(desk: Desk) -> 
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
-async def test_the_map_beside_the_table_is_drawn_in_the_datum_of_its_tiles(desk: Desk) -> None:
+async def test_the_map_beside_the_table_is_drawn_in_the_datum_of_its_tiles(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await stands(desk, lat=35.02, lng=110.99, doubtful_since=desk.now)
     await stands(desk, "S-2", name=NASTY)
     page = await desk.as_role("editor").reads("/admin/places")
     data = json.loads(re.findall(r'id="map-data">(.*?)</script>', page)[0])
     place = {"code": "S-1", "name": "东城驿站", "href": HERE, "state": "doubtful", "lat": 35.02, "lng": 110.99}
     assert (data["points"], data["datum"]) == ([place], "WGS-84")
+    assert json.loads(await desk.as_role("editor").reads(data["more"])) == {"points": [place], "note": ""}
+    for who, asked, count in (("editor", "state=closed", 0), ("editor", "doubtful=1", 1), ("county", "", 1)):
+        found = json.loads(await desk.as_role(who).reads(f"/admin/places.json?{asked}"))
+        assert len(found["points"]) == count, (who, asked)
+    async with desk.database.writing() as db:
+        await db.execute(update(Place).values(county="140881"))
+    assert json.loads(await desk.as_role("county").reads("/admin/places.json"))["points"] == []
+    monkeypatch.setattr("bot.web.admin.places.MOST_SPOTS", 0)
+    assert "first 0 places" in json.loads(await desk.as_role("editor").reads(data["more"]))["note"]
     tiles = Map("https://tiles.example/{z}/{x}/{y}.png", "©", "gcj02")
     site = Site(CITY, desk.database, lambda: desk.now, voice, map=tiles)
     async with TestClient(TestServer(build_app(site, console=desk.console)), cookie_jar=DummyCookieJar()) as client:

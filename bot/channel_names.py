@@ -1,4 +1,4 @@
-"""What people call the channels."""
+"""What people call the channels; nothing is decided by it."""
 
 from bot.i18n import Text, _
 
