@@ -67,7 +67,7 @@ _FILL = (
     " true, false, '[]', '[]', 'published', '', false FROM generate_series(1, 30) n",
     "INSERT INTO sessions (code, offering_id, starts_at, ends_at, capacity, address, taken, state, sequence, unoffered)"
     " SELECT 's' || id || '-' || n, id, at, at + interval '1 hour', 100, '', 60, 'open', 0, ''"
-    " FROM (SELECT id, n, now() + n * interval '3 hours' AS at FROM offerings CROSS JOIN generate_series(-20, 20) n)"
+    " FROM (SELECT id, n, now() + n * interval '1 day' AS at FROM offerings CROSS JOIN generate_series(-20, 20) n)"
     " dated",
     "INSERT INTO bookings (code, rider_id, session_id, offering_id, state, created_at, reason, phone_hash, network,"
     " sequence, agreed)"

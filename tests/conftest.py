@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database import Database, migrate
 from bot.messages import Capabilities
@@ -120,11 +121,20 @@ def database_url(database_kind: str, request: pytest.FixtureRequest, tmp_path: P
 async def database(database_url: str) -> AsyncIterator[Database]:
     database = Database(database_url)
     if not database.embedded:
-        tables = ", ".join(f'"{table}"' for table in Base.metadata.tables)
         async with database.engine.begin() as connection:
-            await connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+            await _emptied(connection)
     yield database
     await database.close()
+
+
+async def _emptied(connection: AsyncConnection) -> None:
+    """Every table without rows, and counting from one: deleting a few rows is a hundred times quicker than TRUNCATE."""
+    emptied = [f'DELETE FROM "{table.name}"' for table in reversed(Base.metadata.sorted_tables)]
+    raw = await connection.get_raw_connection()
+    assert raw.driver_connection
+    await raw.driver_connection.execute("; ".join(emptied))
+    counters = "SELECT setval(CAST(sequencename AS regclass), 1, false) FROM pg_sequences WHERE last_value IS NOT NULL"
+    await connection.execute(text(counters))
 
 
 @pytest.fixture(params=[*KINDS_OF_CHANNEL, *CALLBACKS])

@@ -5,6 +5,7 @@ import csv
 import io
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from bot.web.site import SITE, Site, locale_of
 pages = Pages()
 
 Rows = list[Sequence[Any]]
+Table = Callable[[AsyncSession, Site], Awaitable[Rows]]
 _HALF = 0.005  # degrees from the middle of a square to its side
 
 
@@ -67,13 +69,13 @@ async def _bookings(db: AsyncSession, site: Site) -> Rows:
     return [("offering", *states), *((title, *(by.get(state, 0) for state in states)) for title, by in found)]
 
 
-async def _notices(db: AsyncSession, site: Site) -> Rows:
+async def _notices(db: AsyncSession, site: Site, *, limit: int = 20) -> Rows:
     names = ("id", "title", "recipients", "sent", "failed", "waiting", "read", "received")
-    found = await figures.reach_of_notices(db)
+    found = await figures.reach_of_notices(db, limit=limit)
     return [names, *(tuple(getattr(one, name) for name in names) for one in found)]
 
 
-TABLES: dict[str, Callable[[AsyncSession, Site], Awaitable[Rows]]] = {
+TABLES: dict[str, Table] = {
     "vehicles": _vehicles,
     "counties": _counties,
     "hours": _hours,
@@ -147,19 +149,29 @@ BARS: dict[str, tuple[Part, ...]] = {
 }
 
 
-async def _read(site: Site, names: Sequence[str]) -> dict[str, Rows]:
+# So many notices are on the page; the file has more.
+_LATEST = 5
+
+
+async def _read(site: Site, tables: Mapping[str, Table]) -> dict[str, Rows]:
     async with site.database.reading() as db:
-        return {name: await TABLES[name](db, site) for name in names}
+        return {name: await table(db, site) for name, table in tables.items()}
 
 
 @pages.get("/admin/figures", "figures.read")
 async def shown(request: web.Request) -> web.StreamResponse:
     """Every figure as a table with bars that can be told apart without colour; the squares also on a map."""
     site = request.app[SITE]
-    # Counting recipients takes as long as all the rest, so they are counted side by side.
-    others = [name for name in TABLES if name != "notices"]
-    read, notices = await asyncio.gather(_read(site, others), _read(site, ["notices"]))
-    tables = {name: (read | notices)[name] for name in TABLES}
+    # Recipients and riders are many: those of the latest notices only, and side by side with all the rest.
+    lanes: list[dict[str, Table]] = [
+        {"notices": partial(_notices, limit=_LATEST)},
+        {"vehicles": _vehicles},
+        {"counties": _counties},
+    ]
+    lanes.append({name: table for name, table in TABLES.items() if not any(name in lane for lane in lanes)})
+    read = await asyncio.gather(*(_read(site, lane) for lane in lanes))
+    found = {name: rows for lane in read for name, rows in lane.items()}
+    tables = {name: found[name] for name in TABLES}
     values = {
         "tables": {name: _worded(request, rows) for name, rows in tables.items()},
         "bars": {name: _bars(parts, tables[name]) for name, parts in BARS.items()},
