@@ -1,12 +1,12 @@
 """The audit: what staff changed, written in the transaction that changed it; nothing here alters or deletes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.models import AuditEntry
@@ -69,6 +69,20 @@ async def record(
     )
     db.add(entry)
     await db.flush()
+
+
+async def record_all(
+    db: AsyncSession,
+    member: Member,
+    action: str,
+    changes: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]],
+    *,
+    now: datetime,
+) -> None:
+    """Note that `member` did `action` to many at once: their subjects, what was before, and what is after."""
+    by = {"at": now, "login": member.login, "action": action, "staff_id": member.id}
+    rows = [by | {"subject": subject, "before": dict(old), "after": dict(new)} for subject, old, new in changes]
+    await db.execute(insert(AuditEntry), rows)
 
 
 async def of(db: AsyncSession, subject: str, *, limit: int = 100) -> list[Entry]:

@@ -19,8 +19,8 @@ from bot.services.authority import Member
 from bot.services.city import City
 from bot.services.desk import Desk
 from bot.services.offering_files import import_offerings, import_sessions
+from bot.services.offering_files.importing import Record
 from bot.services.place_files import ImportReport, UnknownFormat
-from bot.services.place_files.importing import Record
 from bot.services.place_uploads import Upload
 
 IMPORTED = "offering.import"

@@ -25,7 +25,8 @@ FIELDS = (
     *("state", "closed_until", "closed_reason"),
 )
 WRITTEN, CLOSED, UNDONE, VERIFIED = "place.write", "place.close", "place.undo", "place.verify"
-_CAN_BE_UNDONE = frozenset({WRITTEN, CLOSED, UNDONE})
+IMPORTED = "place.import"
+_CHANGES = frozenset({WRITTEN, CLOSED, UNDONE, IMPORTED})
 _HISTORY = 30
 
 Cells = dict[str, str]
@@ -120,12 +121,13 @@ async def writable(db: AsyncSession, member: Member, code: str) -> Place:
 
 async def history(db: AsyncSession, code: str) -> list[Entry]:
     """What staff did to the place, the latest first."""
-    return (await audit.of(db, _subject(code), limit=_HISTORY))[::-1]
+    return (await audit.of(db, subject(code), limit=_HISTORY))[::-1]
 
 
 def undoable(entries: Collection[Entry]) -> Entry | None:
-    """Of a history, what an undo would take back."""
-    return next((entry for entry in entries if entry.action in _CAN_BE_UNDONE), None)
+    """Of a history, what an undo would take back: the last change, unless it made the place or moved it."""
+    last = next((entry for entry in entries if entry.action in _CHANGES), None)
+    return last if last and last.before and last.before.keys() <= _columns(()).keys() else None
 
 
 def cells_of(place: Place) -> Cells:
@@ -160,7 +162,7 @@ async def save(
     if not after:
         return
     await _write(db, place, values, now=now, database=database)
-    await audit.record(db, member, WRITTEN, _subject(code), now=now, before=before, after=after)
+    await audit.record(db, member, WRITTEN, subject(code), now=now, before=before, after=after)
 
 
 async def undo(
@@ -188,7 +190,7 @@ async def undo(
         raise NothingToUndo from None
     _require_county(member, values.get("county", place.county))
     await _write(db, place, values, now=now, database=database)
-    await audit.record(db, member, UNDONE, _subject(code), now=now, before=last.after, after=last.before)
+    await audit.record(db, member, UNDONE, subject(code), now=now, before=last.after, after=last.before)
 
 
 async def verify(db: AsyncSession, member: Member, code: str, *, on: date, now: datetime, database: Database) -> None:
@@ -197,7 +199,7 @@ async def verify(db: AsyncSession, member: Member, code: str, *, on: date, now: 
     before = {"verified_at": str(place.verified_at or "")}
     await places.verify(db, place.id, on=on, now=now, database=database)
     after = {"verified_at": str(place.verified_at)}
-    await audit.record(db, member, VERIFIED, _subject(code), now=now, before=before, after=after)
+    await audit.record(db, member, VERIFIED, subject(code), now=now, before=before, after=after)
 
 
 async def close(
@@ -236,7 +238,7 @@ async def close(
     await db.execute(of_these.values(**values, updated_at=now), execution_options={"synchronize_session": False})
     for place, before, after in changes:
         if after:
-            await audit.record(db, member, CLOSED, _subject(place.code), now=now, before=before, after=after)
+            await audit.record(db, member, CLOSED, subject(place.code), now=now, before=before, after=after)
     await places.changed(db, database)
 
 
@@ -280,7 +282,8 @@ async def _allowed(db: AsyncSession, member: Member, action: str, query: Select[
     return place
 
 
-def _subject(code: str) -> str:
+def subject(code: str) -> str:
+    """What the audit calls a place."""
     return f"place:{code}"
 
 

@@ -15,17 +15,18 @@ from bot.database import Database, insert
 from bot.errors import Problem
 from bot.i18n import _
 from bot.models import StaffFile
-from bot.services import audit, authority
+from bot.services import audit, authority, place_desk
 from bot.services.authority import Member
 from bot.services.city import City
+from bot.services.place_desk import IMPORTED
 from bot.services.place_files import ImportReport, UnknownFormat, import_places
+from bot.services.place_files.comparing import Comparison
 from bot.services.place_files.importing import Record
 
 LARGEST = 20 * 2**20
 KEPT = timedelta(hours=1)
 # So many rows of each kind are shown; the others are counted.
 MOST_REMARKS = 500
-IMPORTED = "place.import"
 _SUFFIXES = frozenset({".csv", ".xlsx", ".geojson", ".json"})
 
 
@@ -96,11 +97,18 @@ async def look(database: Database, member: Member, upload: Upload, *, city: City
 async def take(
     database: Database, member: Member, upload: Upload, *, skip_bad: bool, city: City, now: datetime
 ) -> ImportReport:
-    """Take the file in, with one row of the audit; unless all is well or bad rows are skipped nothing is written."""
+    """Take the file in; unless all is well or bad rows are skipped nothing is written.
 
-    async def record(db: AsyncSession, added: int, changed: int) -> None:
-        after = {"file": upload.name, "sha256": upload.digest, "added": added, "changed": changed}
+    The audit gets a row for the file, and one for each place, which its history shows.
+    """
+
+    async def record(db: AsyncSession, found: Comparison) -> None:
+        after = {"file": upload.name, "sha256": upload.digest, "added": found.added, "changed": found.changed}
         await audit.record(db, member, IMPORTED, "places", now=now, after=after)
+        changes = found.history()
+        while portion := await asyncio.to_thread(next, changes, None):
+            told = [(place_desk.subject(code), before, after) for code, before, after in portion]
+            await audit.record_all(db, member, IMPORTED, told, now=now)
 
     report = await _import(database, member, upload, city=city, now=now, skip_bad=skip_bad, record=record)
     if report.written:

@@ -19,12 +19,16 @@ from bot.services.city import County
 from bot.services.desk import Desk
 from bot.services.offering_files.cells import offering_columns, session_columns
 from bot.services.place_files.cells import BadCell, Column, tidy
-from bot.services.place_files.importing import ImportReport, Record
+from bot.services.place_files.importing import ImportReport
 from bot.services.place_files.readers import BadFile, rows
 from bot.services.place_files.reading import Remark
 
 Columns = Mapping[str, tuple[str, Column]]
 Values = dict[str, Any]
+
+
+# Called in the transaction that writes, with how many are new and how many change.
+Record = Callable[[AsyncSession, int, int], Awaitable[None]]
 
 
 async def import_offerings(

@@ -14,12 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.i18n import _
 from bot.models import Place
 from bot.services import places
+from bot.services.place_files.cells import columns
 from bot.services.place_files.reading import Reading, Remark, Remarks, Taken, unspooled
 from bot.services.place_files.storing import COLUMNS, Values, encoder, known
 
 _GIVEN_POSITION = ("source_lat", "source_lng", "datum")
 
 Fields = dict[str, Any]
+# A place's code, and the cells that change, as they were and as they are.
+Change = tuple[str, dict[str, str], dict[str, str]]
 
 ELSEWHERE = _("this place is not in a county that you look after")
 
@@ -29,12 +32,14 @@ class Comparison:
     """What a file would do to the directory of this `version`; the rows to store are in `spool`.
 
     `verified` are the numbers of places that were in doubt and have been seen since. Where `within` names
-    counties, only their places are taken, and none is given to another.
+    counties, only their places are taken, and none is given to another. `told`, where it is given, gets each change
+    in the words of the file.
     """
 
     spool: IO[bytes]
     rejected: Remarks
     within: frozenset[str] | None = None
+    told: IO[bytes] | None = None
     version: int = 0
     verified: list[int] = field(default_factory=list)
     added: int = 0
@@ -49,6 +54,10 @@ class Comparison:
         """The rows to store, encoded."""
         return unspooled(self.spool)
 
+    def history(self) -> Iterator[list[Change]]:
+        """Every change, portion by portion."""
+        return unspooled(self.told) if self.told else iter(())
+
 
 async def compare(
     db: AsyncSession, reading: Reading, found: Comparison, now: datetime, tell: Callable[[float], None]
@@ -57,21 +66,27 @@ async def compare(
 
     Nothing is locked: if somebody changes a place meanwhile, the directory's version is another one afterwards.
     """
-    found.spool.seek(0)
-    found.spool.truncate()
+    for spool in filter(None, (found.spool, found.told)):
+        spool.seek(0)
+        spool.truncate()
     found.version = await places.version(db)
     encode, in_order, blank = encoder(db.get_bind().dialect), itemgetter(*COLUMNS), _blank(now)
     done = 0
     portions = reading.portions()
     while (portion := await asyncio.to_thread(next, portions, None)) is not None:
         places_by_code = await known(db, [code for _number, code, _names, _values in portion])
-        fresh = []
+        fresh, told = [], list[Change]()
         for taken in portion:
-            if after := _outcome(taken, places_by_code.get(taken[1]), found, blank):
+            before = places_by_code.get(taken[1])
+            if after := _outcome(taken, before, found, blank):
                 after["updated_at"] = now
                 fresh.append(encode(in_order(after)))
+                if found.told:
+                    told.append(_in_words(before, after))
         if fresh:
             await asyncio.to_thread(pickle.dump, fresh, found.spool)
+        if told and found.told:
+            await asyncio.to_thread(pickle.dump, told, found.told)
         done += len(portion)
         tell(done / max(reading.count, 1))
 
@@ -133,6 +148,22 @@ def _merged(before: Fields, changes: Fields) -> Fields | None:
     if all(before[name] == value for name, value in changes.items()):
         return None
     return before | changes
+
+
+def _in_words(before: Values | None, after: Fields) -> Change:
+    """What becomes of a place, in cells of the places file; one that is new had none."""
+    is_, was = _cells(after), _cells(dict(zip(("id", *COLUMNS), before, strict=True))) if before else {}
+    names = [name for name, text in is_.items() if text != was.get(name, "")]
+    return after["code"], {name: was[name] for name in names if before}, {name: is_[name] for name in names}
+
+
+def _cells(place: Fields) -> dict[str, str]:
+    given = {"lat": place["source_lat"], "lng": place["source_lng"], "datum": place["datum"]}
+    position = {name: "" if value is None else str(value) for name, value in given.items()}
+    return {name: column.text(place[name]) for name, column in _COLUMNS.items()} | position
+
+
+_COLUMNS = columns(())
 
 
 def _blank(now: datetime) -> Fields:

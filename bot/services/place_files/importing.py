@@ -22,7 +22,7 @@ from bot.services.place_files.storing import TABLE, store
 
 Progress = Callable[[float], None]
 # What notes, in the same transaction, that so many places were added and changed.
-Record = Callable[[AsyncSession, int, int], Awaitable[None]]
+Record = Callable[[AsyncSession, Comparison], Awaitable[None]]
 
 _IMPORT_LOCK = 0x4E58_0001
 # How far the bar is when the file is read, and when it is compared.
@@ -84,14 +84,15 @@ async def import_places(
     UnknownFormat and OSError.
     """
     tell = progress or (lambda _share: None)
-    with TemporaryFile() as rows, TemporaryFile() as changes:
+    with TemporaryFile() as rows, TemporaryFile() as changes, TemporaryFile() as told:
         with closing(await asyncio.to_thread(Reading, path, rows, now, counties, most_remarks)) as reading:
             while (share := await asyncio.to_thread(reading.go_on)) is not None:
                 tell(_READ * share)
             reading.warnings.add(await _standing_close(database, reading))
         may_skip = skip_bad and not reading.is_broken
         while True:
-            found = Comparison(changes, Remarks(most_remarks), frozenset(within) if within is not None else None)
+            counties_within = frozenset(within) if within is not None else None
+            found = Comparison(changes, Remarks(most_remarks), counties_within, told if record else None)
             async with database.reading() as db:
                 await compare(db, reading, found, now, lambda share: tell(_READ + (_COMPARED - _READ) * share))
             rejections = reading.rejected.count + found.rejected.count
@@ -134,7 +135,7 @@ async def _stored(database: Database, found: Comparison, now: datetime, tell: Pr
             await store(db, found.portions(), done)
             await places.settle(db, found.verified, now)
             if record:
-                await record(db, found.added, found.changed)
+                await record(db, found)
             if not await places.changed_since(db, database, found.version):
                 raise _Overtaken
     except _Overtaken:

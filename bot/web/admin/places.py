@@ -17,7 +17,19 @@ from bot.i18n import Text, _
 from bot.services import authority, place_desk, place_pictures
 from bot.services.audit import Entry
 from bot.services.hours import compiled
-from bot.services.place_desk import CLOSED, FIELDS, PAGE, UNDONE, VERIFIED, WRITTEN, Misfilled, Overtaken, Spot, Wanted
+from bot.services.place_desk import (
+    CLOSED,
+    FIELDS,
+    IMPORTED,
+    PAGE,
+    UNDONE,
+    VERIFIED,
+    WRITTEN,
+    Misfilled,
+    Overtaken,
+    Spot,
+    Wanted,
+)
 from bot.services.place_files.exporting import export_places
 from bot.services.timetables import timetable
 from bot.services.vocabulary import AMENITY_NAMES, ENTRY_NAMES, KIND_NAMES, STATE_NAMES
@@ -50,6 +62,7 @@ DEEDS: dict[str, Text] = {
     WRITTEN: _("edited"),
     CLOSED: _("closed for a time"),
     UNDONE: _("changed back"),
+    IMPORTED: _("imported from a file"),
     VERIFIED: _("verified"),
     place_pictures.CHANGED: _("picture changed"),
     place_pictures.REMOVED: _("picture removed"),

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from bot.models import AuditEntry, Place, StaffFile
 from bot.services import place_uploads
 from tests.web.admin.conftest import COUNTY, Browser, Desk
-from tests.web.admin.test_places import ELSEWHERE, read, stands
+from tests.web.admin.test_places import ELSEWHERE, read, stands, undoes
 
 HERE = "/admin/import/places"
 HEADER = "code,name,kind,county,amenities\n"
@@ -63,12 +63,37 @@ async def test_a_file_is_looked_at_and_then_taken_in(desk: Desk) -> None:
     assert (place.name, place.amenities) == ("东门驿站", ["wifi", "aed"])
     assert (await count(desk), await count(desk, StaffFile)) == (2, 0)
     async with desk.database.reading() as db:
-        entry = (await db.scalars(select(AuditEntry))).one()
+        entry, *each = (await db.scalars(select(AuditEntry).order_by(AuditEntry.id))).all()
     assert (entry.login, entry.action, entry.subject) == ("editor", "place.import", "places")
     assert (entry.after["file"], entry.after["added"], entry.after["changed"]) == ("places.csv", 2, 0)
+    assert [(one.login, one.subject, one.before, one.after["name"]) for one in each] == [
+        ("editor", "place:A-1", {}, "东门驿站"),
+        ("editor", "place:A-2", {}, "西门小站"),
+    ]
     assert (await takes(editor, page)).status == 422
     again = await looks(editor, GOOD.replace("西门小站", "西门新站"))
     assert facts(again)[:3] == ["New: 0", "Changed: 1", "Unchanged: 1"]
+
+
+async def test_what_a_file_changed_stands_in_the_history_and_is_undone_place_by_place(desk: Desk) -> None:
+    editor = desk.as_role("editor")
+    await takes(editor, await looks(editor, GOOD))
+    assert await undoes(desk, editor, "A-1") == 422  # It was made by the file.
+    await takes(editor, await looks(editor, GOOD.replace("东门驿站", "东门新站").replace("wifi;aed", "wifi")))
+    page = await editor.reads("/admin/places/A-1")
+    assert ("imported from a file" in page, "东门驿站" in page, "东门新站" in page) == (True, True, True)
+    assert await undoes(desk, editor, "A-1") == 303
+    place = await read(desk, "A-1")
+    assert (place.name, place.amenities) == ("东门驿站", ["wifi", "aed"])
+    moved = "code,lat,lng,datum\nA-1,35.02,110.99,wgs84\n"
+    await takes(editor, await looks(editor, moved))
+    assert await undoes(desk, editor, "A-1") == 422  # Where it stands is not changed back by a click.
+    async with desk.database.reading() as db:
+        last = (await db.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(1))).one()
+    assert (last.before, last.after) == (
+        {"lat": "", "lng": "", "datum": ""},
+        {"lat": "35.02", "lng": "110.99", "datum": "wgs84"},
+    )
 
 
 async def test_what_is_wrong_is_said_row_by_row_and_can_be_left_out(desk: Desk) -> None:

@@ -58,10 +58,10 @@ async def saves(desk: Desk, browser: Browser, **typed: Any) -> int:
     return (await browser.post(HERE, await form(desk, **typed))).status
 
 
-async def undoes(desk: Desk, browser: Browser) -> int:
+async def undoes(desk: Desk, browser: Browser, code: str = "S-1") -> int:
     desk.now += timedelta(minutes=1)
-    seen = place_desk.version(await read(desk))
-    return (await browser.post(f"{HERE}/undo", {"version": seen})).status
+    seen = place_desk.version(await read(desk, code))
+    return (await browser.post(f"/admin/places/{code}/undo", {"version": seen})).status
 
 
 async def test_places_are_found_by_what_is_wrong_with_them(desk: Desk) -> None:
