@@ -382,7 +382,7 @@ class Program:
                 return None
 
         def say(code: str, locale: str) -> str:
-            return i18n.voice(i18n.spoken(locale), self.city.zone).word(pages.FRAME_ERRORS[code])
+            return pages.frame_error(code, i18n.voice(i18n.spoken(locale), self.city.zone))
 
         return WebChannel(
             partial(self.seals.sign, "web-session"),

@@ -47,12 +47,8 @@ class Router:
         """The same for a function that only reads."""
         return self._register(self.presses, (prefix,), reads=True)
 
-    def on_event(self, event: str) -> Callable[[E], E]:
-        """Decorate what may write and is started by an event: `location`, `photo`, `sticker`, `resumed`."""
-        return self._register(self.events, (event,), reads=False)
-
     def reads_event(self, event: str) -> Callable[[E], E]:
-        """The same for a function that only reads."""
+        """Decorate what only reads and is started by an event: `location`, `photo`, `sticker`, `resumed`."""
         return self._register(self.events, (event,), reads=True)
 
     def include(self, other: "Router") -> None:

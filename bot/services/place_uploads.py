@@ -109,12 +109,9 @@ async def take(
         while portion := await asyncio.to_thread(next, changes, None):
             told = [(place_desk.subject(code), before, after) for code, before, after in portion]
             await audit.record_all(db, member, IMPORTED, told, now=now)
+        await db.execute(delete(StaffFile).where(StaffFile.staff_id == member.id))
 
-    report = await _import(database, member, upload, city=city, now=now, skip_bad=skip_bad, record=record)
-    if report.written:
-        async with database.writing() as db:
-            await db.execute(delete(StaffFile).where(StaffFile.staff_id == member.id))
-    return report
+    return await _import(database, member, upload, city=city, now=now, skip_bad=skip_bad, record=record)
 
 
 async def _import(

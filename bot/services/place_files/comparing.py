@@ -75,18 +75,18 @@ async def compare(
     portions = reading.portions()
     while (portion := await asyncio.to_thread(next, portions, None)) is not None:
         places_by_code = await known(db, [code for _number, code, _names, _values in portion])
-        fresh, told = [], list[Change]()
+        fresh, told = [], list[tuple[Values | None, Fields]]()
         for taken in portion:
             before = places_by_code.get(taken[1])
             if after := _outcome(taken, before, found, blank):
                 after["updated_at"] = now
                 fresh.append(encode(in_order(after)))
                 if found.told:
-                    told.append(_in_words(before, after))
+                    told.append((before, after))
         if fresh:
             await asyncio.to_thread(pickle.dump, fresh, found.spool)
         if told and found.told:
-            await asyncio.to_thread(pickle.dump, told, found.told)
+            await asyncio.to_thread(_tell, told, found.told)
         done += len(portion)
         tell(done / max(reading.count, 1))
 
@@ -148,6 +148,10 @@ def _merged(before: Fields, changes: Fields) -> Fields | None:
     if all(before[name] == value for name, value in changes.items()):
         return None
     return before | changes
+
+
+def _tell(changes: list[tuple[Values | None, Fields]], spool: IO[bytes]) -> None:
+    pickle.dump([_in_words(before, after) for before, after in changes], spool)
 
 
 def _in_words(before: Values | None, after: Fields) -> Change:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.database import rows_changed
@@ -129,12 +129,6 @@ async def erase_old(db: AsyncSession, *, now: datetime) -> int:
 async def erase_of(db: AsyncSession, rider_id: int) -> None:
     """Forget what this rider said for any booking; the bookings themselves stand."""
     await db.execute(update(Row).where(Row.rider_id == rider_id).values(_ERASED | {"phone_hash": "", "network": ""}))
-
-
-async def count_kept(db: AsyncSession, rider_id: int) -> int:
-    """How many bookings of this rider still hold something that they said."""
-    is_kept = or_(*(getattr(Row, name).is_not(None) for name in _ERASED))
-    return await db.scalar(select(func.count()).where(Row.rider_id == rider_id, is_kept)) or 0
 
 
 def masked_name(name: str) -> str:

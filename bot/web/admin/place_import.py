@@ -6,7 +6,7 @@ from aiohttp import web
 
 from bot.services import place_uploads
 from bot.services.place_files import ImportReport
-from bot.services.place_uploads import LARGEST, NoFile, Upload
+from bot.services.place_uploads import LARGEST, MOST_REMARKS, NoFile, Upload
 from bot.web.admin.gate import MEMBER, SITE, Pages, show
 
 pages = Pages()
@@ -45,5 +45,10 @@ async def take(request: web.Request) -> web.StreamResponse:
 def _shown(
     request: web.Request, upload: Upload | None, report: ImportReport | None, *, status: int = 200
 ) -> web.Response:
-    values: dict[str, Any] = {"upload": upload, "report": report, "most": LARGEST // 2**20}
+    values: dict[str, Any] = {
+        "upload": upload,
+        "report": report,
+        "most": LARGEST // 2**20,
+        "most_remarks": MOST_REMARKS,
+    }
     return show(request, "admin/place_import.html", values, status=status)
