@@ -14,9 +14,9 @@ import structlog
 from aiohttp import web
 
 from bot import i18n, loops, outbox, signals
-from bot.channels import Answer, Channel, Hear, Linked, Listener, Photographer, Polyglot, Presence, Unheard
+from bot.callbacks import Callback
+from bot.channels import Answer, Called, Channel, Hear, Linked, Listener, Photographer, Polyglot, Presence, Unheard
 from bot.channels.web import WebChannel
-from bot.channels.wechat import PATH as CALLBACK_PATH
 from bot.channels.wechat import PassiveWeChatChannel
 from bot.clock import Clock, monotonic
 from bot.conversation import Router
@@ -46,6 +46,7 @@ from bot.telegram_bot import telegram_channel, telegram_pacer
 from bot.upkeep import Upkeep
 from bot.web import api, health, pages, passes, sign_in
 from bot.web.console import Console
+from bot.web.front import Front
 from bot.web.proxies import client_address
 from bot.web.server import build_app
 from bot.web.site import Map, Site
@@ -183,7 +184,7 @@ class Program:
             self.courier.deliver,
         )
         self._outage = _Outage()
-        self._runner: web.AppRunner | None = None
+        self._front: Front | None = None
 
     async def start(self) -> int:
         """Serve until `stop`; returns the port that the web server listens on, 0 if there is none."""
@@ -203,9 +204,8 @@ class Program:
 
     async def stop(self) -> None:
         """Take no more work, finish the turns in hand, close every socket."""
-        if self._runner:
-            for site in list(self._runner.sites):
-                await site.stop()
+        if self._front:
+            self._front.close_door()
         # Those who are here by our own sockets are let go first: nothing more comes from them. What goes out
         # by a platform stays open until the turns in hand are answered.
         here = [channel for channel in self.channels.values() if isinstance(channel, Presence)]
@@ -214,8 +214,8 @@ class Program:
         await self.loops.stop()
         await self.engine.drain()
         await self.courier.close()
-        if self._runner:
-            await self._runner.cleanup()
+        if self._front:
+            await self._front.close()
         if self._socket:
             self._socket.close()
         for other in self.channels.values():
@@ -314,8 +314,12 @@ class Program:
             *sign_in.routes(self.desk, WebChannel.name, partial(self.seals.sign, "web-session")),
             *health.routes(self.ready, self._numbers, settings.metrics_token),
         ]
+        callbacks: list[Callback] = []
         for channel in self.channels.values():
-            routes += channel.routes(self.hear_on(channel))
+            hear = self.hear_on(channel)
+            routes += channel.routes(hear)
+            if isinstance(channel, Called):
+                callbacks.append(channel.callback(hear))
         if self.account:
             routes += self.account.page_routes
         client = client_address(settings.trusted_proxies)
@@ -324,16 +328,13 @@ class Program:
             places=pages.place_page(self.directory),
             extra=routes,
             client=client,
-            machines=[CALLBACK_PATH, *(one.path for one in self.channels.values() if isinstance(one, Listener))],
+            machines=[callback.path for callback in callbacks],
             console=self._console(),
         )
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
-        await self._runner.setup()
+        self._front = Front(app, callbacks)
         if self._socket:
-            await web.SockSite(self._runner, self._socket).start()
-        else:
-            await web.TCPSite(self._runner, settings.host, settings.port).start()
-        return int(self._runner.addresses[0][1])
+            return await self._front.listen_at(self._socket)
+        return await self._front.listen(settings.host, settings.port)
 
     def _console(self) -> Console:
         return Console(

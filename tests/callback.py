@@ -20,6 +20,7 @@ from bot.official_account import OfficialAccount, official_account
 from bot.seals import Seals
 from bot.services.tokens import Tokens
 from bot.settings import load
+from bot.web.front import Front
 from tests.channels.wechat.phone import AES_KEY, APP_ID, TOKEN, Phone, Reply
 from tests.chat import CITY, PretendChannel, RiderInTest, World, _options
 from tests.standins.wechat import WeChatStandIn
@@ -91,11 +92,8 @@ async def behind_an_account(
         world.looked_at, world.taps_made = Counter(), count(1)
         wechat.now = lambda: world.now
         app = web.Application()
-        app.add_routes(account.channel.routes(lambda heard: world.hear(heard)))
-        runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}{PATH}"
+        front = Front(app, [account.channel.callback(lambda heard: world.hear(heard))], seconds_to_close=0.1)
+        url = f"http://127.0.0.1:{await front.listen('127.0.0.1', 0)}{PATH}"
         world.phone = Phone(url, lambda: world.now, AES_KEY if aes else "", patience=patience * 10 / 9)
         await world.open()
         try:
@@ -104,7 +102,7 @@ async def behind_an_account(
             await world.close()
             await account.channel.close()
             await account.close()
-            await runner.cleanup()
+            await front.close()
 
 
 @dataclass

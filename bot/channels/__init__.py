@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from aiohttp import web
 
+from bot.callbacks import Callback
 from bot.messages import Address, Capabilities, Incoming, Outgoing
 
 
@@ -71,9 +72,8 @@ class Channel(Protocol):
 
 @runtime_checkable
 class Listener(Protocol):
-    """A channel whose platform posts to `path`, or else is asked for what is new."""
+    """A channel whose platform is asked for what is new, or else is kept posting it to us."""
 
-    path: str
     by_webhook: bool
 
     async def start(self) -> None:
@@ -81,6 +81,14 @@ class Listener(Protocol):
 
     async def listen(self, hear: Hear) -> None:
         """Until cancelled, keep the platform posting, or ask it for what is new."""
+
+
+@runtime_checkable
+class Called(Protocol):
+    """A channel whose platform posts what people say to an address of ours."""
+
+    def callback(self, hear: Hear) -> Callback:
+        """What answers there; what it brings goes to `hear`."""
 
 
 @runtime_checkable

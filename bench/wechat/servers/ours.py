@@ -1,5 +1,6 @@
 """Our channel, with a conversation that says one sentence and a memory that is a dictionary."""
 
+import asyncio
 from datetime import datetime
 
 from aiohttp import web
@@ -9,6 +10,7 @@ from bot.channels import Answer
 from bot.channels.wechat import Begun, PassiveWeChatChannel, Words
 from bot.clock import Clock
 from bot.messages import Incoming, Outgoing
+from bot.web.front import Front
 
 
 class Dictionary:
@@ -31,7 +33,7 @@ async def hear(heard: Incoming) -> Answer:
     return Answer((Outgoing(answer(heard.text)),))
 
 
-def serve() -> None:
+async def serve() -> None:
     channel = PassiveWeChatChannel(
         APP_ID,
         TOKEN,
@@ -41,10 +43,10 @@ def serve() -> None:
         now=Clock(None),
         aes_keys=(AES_KEY,) if IS_AES else (),
     )
-    app = web.Application()
-    app.add_routes(channel.routes(hear))
-    web.run_app(app, host=HOST, port=PORT, access_log=None, print=None)
+    front = Front(web.Application(), [channel.callback(hear)])
+    await front.listen(HOST, PORT)
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    serve()
+    asyncio.run(serve())

@@ -44,7 +44,6 @@ class TelegramChannel:
 
     name = "telegram"
     can = CAPABILITIES
-    path = PATH
 
     def __init__(
         self,
@@ -77,9 +76,13 @@ class TelegramChannel:
         self._health = (False, "not started")
         self.username = ""
 
-    def routes(self, hear: Hear) -> list[web.RouteDef]:
-        """The webhook's route; there in both modes, since late deliveries still come after a change."""
-        return [web.post(PATH, Webhook(self._secret, hear, self._carrier, self._now).handle)]
+    def routes(self, _hear: Hear) -> list[web.RouteDef]:
+        """Nothing is asked of us beside the webhook."""
+        return []
+
+    def callback(self, hear: Hear) -> Webhook:
+        """The webhook; there in both modes, since late deliveries still come after a change."""
+        return Webhook(self._secret, hear, self._carrier, self._now)
 
     async def start(self) -> None:
         """Make ready for sending; asks nothing of Telegram yet."""

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import orjson
 import structlog
-from aiohttp import web
 
+from bot.callbacks import Post, Reply
 from bot.channels import Answer, Hear, Undelivered, Unheard
 from bot.channels.telegram.carrier import Carrier, direct_calls
 from bot.channels.telegram.decode import decode, press_id
@@ -18,16 +18,20 @@ from bot.channels.telegram.lanes import Lanes
 from bot.messages import Incoming
 
 PATH = "/telegram/webhook"
-SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
-LARGEST_BODY = 1024 * 1024
+SECRET_HEADER = b"x-telegram-bot-api-secret-token"
 LONGEST_QUEUE = 50
 SECONDS_FOR_SENT = 5.0
+
+_CONFIRMED, _NONSENSE, _FORBIDDEN, _FAILED, _LATER = map(Reply, (200, 400, 403, 500, 503))
 
 log = structlog.get_logger()
 
 
 class Webhook:
     """Confirms an update only after it was heard; what goes wrong before makes Telegram deliver it again."""
+
+    path = PATH
+    largest = 1024 * 1024
 
     def __init__(self, secret: str, hear: Hear, carrier: Carrier, now: Callable[[], datetime]) -> None:
         self._secret = secret.encode()
@@ -36,28 +40,23 @@ class Webhook:
         self._now = now
         self._lanes = Lanes(LONGEST_QUEUE)
 
-    async def handle(self, request: web.Request) -> web.Response:
-        given = request.headers.get(SECRET_HEADER, "").encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(given, self._secret):
-            return web.Response(status=403)
-        body = await _body(request)
-        if body is None:
-            return web.Response(status=413)
+    def answer(self, post: Post) -> Reply | Awaitable[Reply]:
+        """Hear one update; the answer rides in the reply where it can."""
+        if not hmac.compare_digest(post.headers.get(SECRET_HEADER, b""), self._secret):
+            return _FORBIDDEN
         try:
-            update = orjson.loads(body)
+            update = orjson.loads(post.body)
             heard = decode(update, self._now())
         except ValueError:  # no JSON, or Malformed
-            return web.Response(status=400)
+            return _NONSENSE
         if press := press_id(update):
             self._carrier.acknowledge(press)
-        if heard is None:
-            return web.Response()
-        return await self._answer(heard)
+        return self._answer(heard) if heard else _CONFIRMED
 
-    async def _answer(self, heard: Incoming) -> web.Response:
+    async def _answer(self, heard: Incoming) -> Reply:
         chat = heard.sender.user
         if not await self._lanes.enter(chat):
-            return web.Response(status=503)
+            return _LATER
         held = False
         try:
             answer = await self._hear(heard)
@@ -67,16 +66,16 @@ class Webhook:
                 held = True
         except Undelivered as error:
             log.warning("answer delayed", channel="telegram", update=heard.key, reason=str(error))
-            return web.Response(status=503)
+            return _LATER
         except Unheard:
-            return web.Response(status=503)
+            return _LATER
         except Exception as error:  # noqa: BLE001 (the edge: Telegram delivers it again)
             log.error("update failed", update=heard.key, error=type(error).__name__, trace=trace(error))
-            return web.Response(status=500)
+            return _FAILED
         finally:
             if not held:
                 self._lanes.leave(chat)
-        return _response(last)
+        return _riding(last)
 
     async def _carry(self, heard: Incoming, answer: Answer) -> Call | None:
         """Make the direct answer's calls, except the last if the response can carry it: that is returned."""
@@ -98,19 +97,5 @@ class Webhook:
         await task
 
 
-async def _body(request: web.Request) -> bytes | None:
-    """The request's body, or None if it is too large."""
-    if request.content_length is not None:
-        return await request.read() if request.content_length <= LARGEST_BODY else None
-    body = b""
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            return None
-    return body
-
-
-def _response(call: Call | None) -> web.Response:
-    if call is None:
-        return web.Response()
-    return web.Response(body=orjson.dumps({"method": call.method, **call.params}), content_type="application/json")
+def _riding(call: Call | None) -> Reply:
+    return Reply(body=orjson.dumps({"method": call.method, **call.params})) if call else _CONFIRMED

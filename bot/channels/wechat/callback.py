@@ -3,9 +3,11 @@
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from bot.callbacks import Post, Reply
 from bot.channels import Hear
 from bot.channels.wechat import xml
 from bot.channels.wechat.crypto import AesKey, Garbled, WrongApp, is_fresh, is_signed, open_with, signature
@@ -18,12 +20,35 @@ PATH = "/wechat/callback"
 LONGEST_ECHO = 256
 
 _SUCCESS = b"success"
-_XML = {"Content-Type": "text/xml; charset=utf-8"}
+_XML = b"text/xml; charset=utf-8"
+_TAKEN = Reply(body=_SUCCESS, content_type=b"text/plain; charset=utf-8")
+_NONSENSE, _FORBIDDEN = Reply(400), Reply(403)
 _PLAIN = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
+
+
+class Verification:
+    """Somebody saves this address in WeChat's console: what proves that it is ours is sent back."""
+
+    def __init__(self, token: str, now: Callable[[], datetime]) -> None:
+        self._token = token
+        self._now = now
+
+    async def answer(self, request: web.Request) -> web.Response:
+        query = request.query
+        given, timestamp, nonce = (query.get(name, "") for name in ("signature", "timestamp", "nonce"))
+        if not _is_from_wechat(self._token, self._now(), given, timestamp, nonce):
+            return web.Response(status=403)
+        echo = query.get("echostr", "")
+        if not echo or len(echo) > LONGEST_ECHO:
+            return web.Response(status=400)
+        return web.Response(body=echo.encode(), headers=_PLAIN)
 
 
 class Callback:
     """`keys` are of AES mode, the present one first; none means plain mode. A stranger gets 403, nonsense 400."""
+
+    path = PATH
+    largest = 2**20  # far more than a message may have, which is said of it when it is read
 
     def __init__(
         self,
@@ -47,45 +72,36 @@ class Callback:
         self._glances = Glances(asks_place)
         self._reported = reported
 
-    async def verify(self, request: web.Request) -> web.Response:
-        """Somebody saves this address in WeChat's console: what proves that it is ours is sent back."""
-        query = request.query
-        if not self._is_from_wechat(query.get("signature", ""), query.get("timestamp", ""), query.get("nonce", "")):
-            return web.Response(status=403)
-        echo = query.get("echostr", "")
-        if not echo or len(echo) > LONGEST_ECHO:
-            return web.Response(status=400)
-        return web.Response(body=echo.encode(), headers=_PLAIN)
-
-    async def receive(self, request: web.Request) -> web.Response:
+    def answer(self, post: Post) -> Reply | Awaitable[Reply | None]:
         """One delivery of a message or event."""
-        query = request.query
+        query = _query(post.query)
         timestamp, nonce = query.get("timestamp", ""), query.get("nonce", "")
         is_encrypted = bool(self._keys)
         if is_encrypted != (query.get("encrypt_type", "raw") == "aes"):
-            return web.Response(status=403)
+            return _FORBIDDEN
         if not is_encrypted and not self._is_from_wechat(query.get("signature", ""), timestamp, nonce):
-            return web.Response(status=403)
-        key: AesKey | None = None
+            return _FORBIDDEN
+        key, body = None, post.body
         try:
-            body = await _body(request)
             if is_encrypted:
                 sealed = xml.sealed(body)
                 if not self._is_from_wechat(query.get("msg_signature", ""), timestamp, nonce, sealed):
-                    return web.Response(status=403)
+                    return _FORBIDDEN
                 body, key = open_with(self._keys, sealed)
-            fields = xml.read(body)
-            letter = decode(fields, self._now(), self._event_datum)
+            letter = decode(xml.read(body), self._now(), self._event_datum)
         except WrongApp:
-            return web.Response(status=403)
+            return _FORBIDDEN
         except (xml.Malformed, Garbled):
-            return web.Response(status=400)
+            return _NONSENSE
+        return self._receive(letter, key, post)
+
+    async def _receive(self, letter: Letter, key: AesKey | None, post: Post) -> Reply | None:
         reply = await self._reply(letter)
         if reply is None:
-            return _hung_up(request)
-        if _is_gone(request):
+            return None
+        if post.is_gone():
             await self._exchanges.missed(letter.key)
-        return self._response(reply, key)
+        return self._sealed(reply, key)
 
     async def _reply(self, letter: Letter) -> bytes | None:
         if letter.report and not await self._reported(letter.report):
@@ -100,31 +116,23 @@ class Callback:
         return await self._exchanges.answer(letter, self._glances.meant(letter.heard), self._hear)
 
     def _is_from_wechat(self, given: str, timestamp: str, nonce: str, *sealed: str) -> bool:
-        return is_signed(given, self._token, timestamp, nonce, *sealed) and is_fresh(timestamp, self._now())
+        return _is_from_wechat(self._token, self._now(), given, timestamp, nonce, *sealed)
 
-    def _response(self, reply: bytes, key: AesKey | None) -> web.Response:
-        if key and reply != _SUCCESS:
+    def _sealed(self, reply: bytes, key: AesKey | None) -> Reply:
+        if reply == _SUCCESS:
+            return _TAKEN
+        if key:
             timestamp, nonce, sealed = str(int(self._now().timestamp())), secrets.token_hex(8), key.encrypt(reply)
             signed = signature(self._token, timestamp, nonce, sealed)
             reply = xml.encrypted_reply(sealed, signed, timestamp, nonce)
-        return web.Response(body=reply, headers=_PLAIN if reply == _SUCCESS else _XML)
+        return Reply(body=reply, content_type=_XML)
 
 
-async def _body(request: web.Request) -> bytes:
-    """The request's body; raises Malformed if it breaks off, is not compressed as it says, or is far too large."""
-    try:
-        return await request.read()
-    except (web.HTTPRequestEntityTooLarge, web.RequestPayloadError, ConnectionError) as error:
-        request.content.feed_eof()  # or the server would read on, and fail where nobody catches it
-        raise xml.Malformed("body") from error
+def _is_from_wechat(token: str, now: datetime, given: str, timestamp: str, nonce: str, *sealed: str) -> bool:
+    return is_signed(given, token, timestamp, nonce, *sealed) and is_fresh(timestamp, now)
 
 
-def _is_gone(request: web.Request) -> bool:
-    return request.transport is None or request.transport.is_closing()
-
-
-def _hung_up(request: web.Request) -> web.Response:
-    """No answer at all, which makes WeChat deliver the message again."""
-    if request.transport is not None:
-        request.transport.close()
-    return web.Response()
+def _query(raw: bytes) -> dict[str, str]:
+    """What the address carries, each by its first value."""
+    pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
+    return dict(reversed(pairs))

@@ -8,7 +8,7 @@ from datetime import datetime
 from aiohttp import web
 
 from bot.channels import Hear
-from bot.channels.wechat.callback import PATH, Callback
+from bot.channels.wechat.callback import PATH, Callback, Verification
 from bot.channels.wechat.crypto import AesKey
 from bot.channels.wechat.decode import CHANNEL, MassReport
 from bot.channels.wechat.encode import ACCOUNTS, Words
@@ -62,9 +62,13 @@ class WeChatChannel:
             raise ValueError("an account needs a way to push if, and only if, it may")
         self._exchanges = Exchanges(Wiring(memory, now, words, is_urgent, arrived, push, patience))
 
-    def routes(self, hear: Hear) -> list[web.AbstractRouteDef]:
-        """Where WeChat calls us; what it brings goes to `hear`."""
-        callback = Callback(
+    def routes(self, _hear: Hear) -> list[web.AbstractRouteDef]:
+        """Where somebody who saves our address in WeChat's console gets the proof that it is ours."""
+        return [web.get(PATH, Verification(self._token, self._now).answer)]
+
+    def callback(self, hear: Hear) -> Callback:
+        """Where WeChat calls us."""
+        return Callback(
             self._token,
             self._keys,
             self._exchanges,
@@ -74,7 +78,6 @@ class WeChatChannel:
             asks_place=self._asks_place,
             reported=self._reported,
         )
-        return [web.get(PATH, callback.verify), web.post(PATH, callback.receive)]
 
     async def listen(self, hear: Hear) -> None:
         """Everything comes in by the route, so there is nothing to fetch."""

@@ -11,6 +11,7 @@ from aiohttp import web
 from bot.channels import Answer
 from bot.channels.telegram import TelegramChannel
 from bot.messages import Address, Incoming, Outgoing
+from bot.web.front import Front
 from tests.standins.telegram import TelegramStandIn
 from tests.standins.telegram_updates import Person
 
@@ -54,7 +55,7 @@ class World:
         self.public_url = ""
         self._listening: list[asyncio.Task[None]] = []
         self._channels: list[TelegramChannel] = []
-        self._runner: web.AppRunner | None = None
+        self._front: Front | None = None
 
     def channel(self, *, public_url: str = "", api_url: str = "") -> TelegramChannel:
         channel = TelegramChannel(
@@ -81,11 +82,8 @@ class World:
         site = socket.create_server(("127.0.0.1", 0))
         self.public_url = f"http://127.0.0.1:{site.getsockname()[1]}"
         channel = self.channel(public_url=self.public_url)
-        app = web.Application()
-        app.add_routes(channel.routes(self.mind.hear))
-        self._runner = web.AppRunner(app, shutdown_timeout=1, access_log=None)
-        await self._runner.setup()
-        await web.SockSite(self._runner, site).start()
+        self._front = Front(web.Application(), [channel.callback(self.mind.hear)], seconds_to_close=1)
+        await self._front.listen_at(site)
         await channel.start()
         self.listen(channel)
         await until(lambda: (True, "webhook") in self.beats)
@@ -110,8 +108,8 @@ class World:
         for channel in self._channels:
             await channel.close()
         self._channels.clear()
-        if self._runner:
-            await self._runner.cleanup()
+        if self._front:
+            await self._front.close()
 
     async def pace(self, to: Address) -> None:
         (self.paced if to.user else self.paced_calls).append(to.user)

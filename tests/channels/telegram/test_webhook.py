@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from bot.channels import Answer, Unheard
-from bot.channels.telegram.webhook import LARGEST_BODY, LONGEST_QUEUE
+from bot.channels.telegram.webhook import LONGEST_QUEUE, Webhook
 from bot.messages import Button, Incoming, Outgoing, Place
 from tests.channels.telegram.conftest import COMMANDS, SECRET, World, until
 from tests.channels.telegram.test_encode import PNG
@@ -332,7 +332,7 @@ class TestStrangers:
     async def test_a_body_that_is_too_large(self, world: World, telegram: TelegramStandIn) -> None:
         await world.serve()
         with suppress(OSError):
-            assert (await telegram.post(b" " * (LARGEST_BODY + 1))).status == 413
+            assert (await telegram.post(b" " * (Webhook.largest + 1))).status == 400
 
         async def endless() -> Any:
             for _ in range(40):
@@ -343,7 +343,7 @@ class TestStrangers:
             with suppress(OSError):
                 url = f"{world.public_url}/telegram/webhook"
                 async with client.post(url, data=endless(), headers=headers) as response:
-                    assert response.status == 413
+                    assert response.status == 400
 
     async def test_a_body_in_chunks(self, world: World, wang: Person) -> None:
         await world.serve()

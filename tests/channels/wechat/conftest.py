@@ -11,6 +11,7 @@ from aiohttp import web
 from bot.channels import Answer
 from bot.channels.wechat import ACCOUNTS, PATH, PassiveWeChatChannel, WeChatChannel, Words
 from bot.messages import Address, Incoming, Outgoing
+from bot.web.front import Front
 from tests.channels.wechat.phone import AES_KEY, APP_ID, TOKEN, Phone
 from tests.channels.wechat.remembering import SharedMemory
 
@@ -49,7 +50,7 @@ class Process:
 
     channel: WeChatChannel
     phone: Phone
-    runner: web.AppRunner
+    front: Front
 
     def follower(self, openid: str) -> Phone:
         phone = self.phone
@@ -88,19 +89,17 @@ class World:
         )
         app = web.Application()
         app.add_routes(channel.routes(self.mind.hear))
-        runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}{PATH}"
+        front = Front(app, [channel.callback(self.mind.hear)], seconds_to_close=0.1)
+        url = f"http://127.0.0.1:{await front.listen('127.0.0.1', 0)}{PATH}"
         key = AES_KEY if self.mode == "aes" else ""
-        process = Process(channel, Phone(url, lambda: self.now, key, patience=self.patience * 10 / 9), runner)
+        process = Process(channel, Phone(url, lambda: self.now, key, patience=self.patience * 10 / 9), front)
         self._processes.append(process)
         return process
 
     async def stops(self) -> None:
         for process in self._processes:
             await process.channel.close()
-            await process.runner.cleanup()
+            await process.front.close()
 
     def passes(self, **time: float) -> None:
         self.now += timedelta(**time)
