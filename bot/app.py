@@ -15,7 +15,19 @@ from aiohttp import web
 
 from bot import i18n, loops, outbox, signals
 from bot.callbacks import Callback
-from bot.channels import Answer, Called, Channel, Hear, Linked, Listener, Photographer, Polyglot, Presence, Unheard
+from bot.channels import (
+    Answer,
+    AtOnce,
+    Called,
+    Channel,
+    Hear,
+    Linked,
+    Listener,
+    Photographer,
+    Polyglot,
+    Presence,
+    Unheard,
+)
 from bot.channels.web import WebChannel
 from bot.channels.wechat import PassiveWeChatChannel
 from bot.clock import Clock, monotonic
@@ -319,7 +331,7 @@ class Program:
             hear = self.hear_on(channel)
             routes += channel.routes(hear)
             if isinstance(channel, Called):
-                callbacks.append(channel.callback(hear))
+                callbacks.append(channel.callback(hear, self.at_once_on(channel)))
         if self.account:
             routes += self.account.page_routes
         client = client_address(settings.trusted_proxies)
@@ -374,6 +386,22 @@ class Program:
             return Answer(said.direct, said.sent)
 
         return hear
+
+    def at_once_on(self, channel: Channel) -> AtOnce:
+        """What `channel` may ask before it calls `hear_on`'s."""
+        turns, seconds = self.metrics.turns.labels(channel.name), self.metrics.turn_seconds
+        can, engine = channel.can, self.engine
+
+        def at_once(heard: Incoming) -> Answer | None:
+            began = monotonic()
+            said = engine.at_once(heard, can)
+            if said is None:
+                return None
+            turns.inc()
+            seconds.observe(monotonic() - began)
+            return Answer(said)
+
+        return at_once
 
     def _web_channel(self) -> WebChannel:
         def verify(token: str) -> str | None:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from bot.app import features, reach_of, resources_of
 from bot.channels import Undelivered
-from bot.conversation.engine import Engine
+from bot.conversation.engine import Engine, Said
 from bot.database import Database
 from bot.delivery import Courier
 from bot.messages import Address, Capabilities, Incoming, Location, Outgoing, Photo
@@ -237,7 +237,8 @@ class RiderInTest:
         key = key or f"k{next(world.keys)}"
         heard = Incoming(self.address, key, world.now, locale=self.locale, **what)
         heard = await photographs.developed(heard, None, world.database)
-        said = await world.engine.hear(heard, world.channel.can)
+        known = world.engine.at_once(heard, world.channel.can)
+        said = await world.engine.hear(heard, world.channel.can) if known is None else Said(known)
         self.inbox.extend(said.direct)
         if said.sent:
             await said.sent

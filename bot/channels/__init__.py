@@ -51,6 +51,14 @@ class Answer:
 Hear = Callable[[Incoming], Awaitable[Answer]]
 
 
+# What `Hear` would answer directly, where that is known without waiting; None where it is not, and nothing happened.
+AtOnce = Callable[[Incoming], Answer | None]
+
+
+def unsure(_heard: Incoming) -> None:
+    """Knows no answer at once."""
+
+
 class Channel(Protocol):
     """A way to people. Decoding and encoding are pure functions beside it; these two only do I/O."""
 
@@ -87,8 +95,8 @@ class Listener(Protocol):
 class Called(Protocol):
     """A channel whose platform posts what people say to an address of ours."""
 
-    def callback(self, hear: Hear) -> Callback:
-        """What answers there; what it brings goes to `hear`."""
+    def callback(self, hear: Hear, at_once: AtOnce = unsure) -> Callback:
+        """What answers there; what it brings goes to `hear` unless `at_once` knows the answer."""
 
 
 @runtime_checkable

@@ -99,6 +99,32 @@ class Engine:
                 self._lines.leave(heard.sender, mine)
         return replace(said, direct=tuple(_drawn(message) for message in said.direct)) if said.direct else said
 
+    def at_once(self, heard: Incoming, can: Capabilities) -> tuple[Outgoing, ...] | None:
+        """What `hear` would answer directly, where that takes nothing but memory; else None, and nothing happened.
+
+        A person who is being answered, or whom we have no copy of, is nobody to answer at once.
+        """
+        person = self.people.get(heard.sender)
+        if person is None or person.dialog or person.stopped or not can.buttons or heard.sender in self._lines:
+            return None
+        if heard.event or (heard.text and emergency(heard.text[:MOST_WORDS])):
+            return None
+        turn = self._turn(person, heard, can, self._clock())
+        route = self._known_route(turn)
+        if route is None or not route.is_instant:
+            return None
+        turn.argument = route.argument
+        try:
+            _started(route, turn)
+        except Problem as problem:
+            turn.say(problem.text)
+        except Exception:
+            log.exception("turn failed", channel=heard.sender.channel)
+            turn.said = [_apology(turn)]
+        said = tuple(turn.said)
+        self._seen.keep(person.address, said)
+        return tuple([_drawn(message) for message in said])
+
     async def drain(self) -> None:
         """Wait until every answer that was handed over has been tried once."""
         if self._tasks:
@@ -151,6 +177,14 @@ class Engine:
 
     async def _route(self, turn: Turn) -> Route:
         """The feature that answers this message when no dialog is open."""
+        if route := self._known_route(turn):
+            return route
+        number = chosen_number(turn.heard.text)
+        token = await self._listed(turn, number) if number is not None else ""
+        return (token and self._router.pressed(token)) or self._router.events["stale"]
+
+    def _known_route(self, turn: Turn) -> Route | None:
+        """The same; None for a number, which means what stood beside it in the last list."""
         heard, router = turn.heard, self._router
         if heard.event:
             return router.events.get(heard.event) or router.events["unknown"]
@@ -160,9 +194,8 @@ class Engine:
             return router.events["location"]
         if route := router.said(heard.text):
             return route
-        if (number := chosen_number(heard.text)) is not None:
-            token = await self._listed(turn, number)
-            return (token and router.pressed(token)) or router.events["stale"]
+        if chosen_number(heard.text) is not None:
+            return None
         return (router.reader and router.reader(heard.text, turn)) or router.events["unknown"]
 
     async def _read(self, turn: Turn, route: Route) -> Said:
@@ -323,10 +356,15 @@ def _without_digits(said: Sequence[Outgoing], talk: Talk) -> list[Outgoing]:
 
 
 async def _call(route: Route, turn: Turn) -> None:
+    if (reading := _started(route, turn)) is not None:
+        await reading
+
+
+def _started(route: Route, turn: Turn) -> Awaitable[None] | None:
     entry = route.entry
     if isinstance(entry, type):
         raise TypeError(f"the dialog {entry.__name__} cannot be called like a function")
-    await entry(turn)
+    return entry(turn)
 
 
 def _apology(turn: Turn) -> Outgoing:

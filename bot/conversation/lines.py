@@ -42,5 +42,8 @@ class Lines:
         if self._last[person] is mine:
             del self._last[person], self._length[person]
 
+    def __contains__(self, person: Address) -> bool:
+        return person in self._last
+
     def __len__(self) -> int:
         return sum(self._length.values())

@@ -2,23 +2,31 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import TypeVar
 
 from bot.conversation.dialog import Dialog
 from bot.conversation.turn import Turn
 
-Handler = Callable[[Turn], Awaitable[None]]
+Handler = Callable[[Turn], Awaitable[None] | None]
 Entry = type[Dialog] | Handler
 E = TypeVar("E", bound=Entry)
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A feature and how it runs: `reads` ones never write, so their answers need no transaction."""
+    """A feature and how it runs: `reads` ones never write, so their answers need no transaction.
+
+    Of these a plain function, no coroutine, needs nothing but memory: it is answered without waiting for anything.
+    """
 
     entry: Entry
     reads: bool
     argument: str = ""
+
+    @property
+    def is_instant(self) -> bool:
+        return self.reads and not iscoroutinefunction(self.entry)
 
 
 class Router:

@@ -27,7 +27,7 @@ async def member_at(turn: Turn, action: str) -> Member | None:
     member = Member(chat.staff_id, chat.login, chat.role, chat.counties) if chat else None
     if member and authority.may(member, action):
         return member
-    await (menu.stale if turn.heard.pressed else menu.unknown)(turn)
+    (menu.stale if turn.heard.pressed else menu.unknown)(turn)
     return None
 
 
@@ -132,7 +132,7 @@ async def steer(turn: Turn) -> None:
         case "retry":
             await steering.retry_failed(turn.db, member, broadcast_id, now=turn.now)
         case _:
-            await menu.stale(turn)
+            menu.stale(turn)
             return
     turn.argument = token
     await progress(turn)

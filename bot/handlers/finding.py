@@ -35,7 +35,7 @@ def read(text: str, turn: Turn) -> Route | None:
 router.reader = read
 
 
-async def by_words(turn: Turn) -> None:
+def by_words(turn: Turn) -> None:
     """Words that say where: a county, a landmark, a place's own name."""
     wish = _wish(turn, turn.heard.text)
     assert wish is not None
@@ -43,7 +43,7 @@ async def by_words(turn: Turn) -> None:
 
 
 @router.reads_press("o")
-async def around(turn: Turn) -> None:
+def around(turn: Turn) -> None:
     """The list around the place that was chosen among several: `o.place.wish`."""
     number, _dot, code = turn.argument.partition(".")
     place = searches.place(turn, number)

@@ -62,6 +62,6 @@ async def handled(turn: Turn) -> None:
     try:
         await help_calls.handle(turn.db, member, call_id=number(turn.argument), now=turn.now)
     except help_calls.NoSuchCall:
-        await stale(turn)
+        stale(turn)
     else:
         turn.say(_("Yours: nobody else is asked. Thank you."))

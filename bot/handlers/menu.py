@@ -28,7 +28,7 @@ def vehicles(turn: Turn, after: str = "") -> tuple[tuple[Button, ...], ...]:
 
 @router.reads("/menu", "menu", "菜单", "菜單", "目录", "功能")
 @router.reads_press("menu")
-async def menu(turn: Turn) -> None:
+def menu(turn: Turn) -> None:
     turn.say(_("What do you need? Send your location, or type what you look for."), *doors(turn))
 
 
@@ -46,7 +46,7 @@ def doors(turn: Turn) -> tuple[tuple[Button, ...], ...]:
 
 @router.reads("/help", "help", "帮助", "幫助", "怎么用", "?", "？")
 @router.reads_press("help")
-async def help_(turn: Turn) -> None:
+def help_(turn: Turn) -> None:
     turn.say(
         _(
             "Send your location at any time: I answer with the five nearest places.\n"
@@ -62,22 +62,22 @@ async def help_(turn: Turn) -> None:
 
 
 @router.reads("/cancel", "cancel", "取消", "算了", "退出")
-async def cancel(turn: Turn) -> None:
+def cancel(turn: Turn) -> None:
     turn.say(_("Nothing is under way, so there is nothing to cancel."), share(turn), (_menu(turn),))
 
 
 @router.reads("hello", "hi", "你好", "您好", "在吗", "在嗎", "嗨", "早上好", "晚上好")
-async def greeting(turn: Turn) -> None:
+def greeting(turn: Turn) -> None:
     turn.say(_("Hello! Send your location and I will find you a place."), share(turn), (_menu(turn),))
 
 
 @router.reads("thanks", "thank you", "谢谢", "謝謝", "多谢", "谢了", "感谢", "好的", "ok", "👍")
-async def thanks(turn: Turn) -> None:
+def thanks(turn: Turn) -> None:
     turn.say(_("You are welcome. Take care on the road."))
 
 
 @router.reads_event("photo")
-async def photo(turn: Turn) -> None:
+def photo(turn: Turn) -> None:
     turn.say(
         _("I have your picture, thank you, but I cannot look at pictures yet and do not keep them."),
         share(turn),
@@ -86,12 +86,12 @@ async def photo(turn: Turn) -> None:
 
 
 @router.reads_event("sticker")
-async def sticker(turn: Turn) -> None:
+def sticker(turn: Turn) -> None:
     turn.say(_("Nice one! Need a place to rest? Send your location."), share(turn), (_menu(turn),))
 
 
 @router.reads_event("media")
-async def media(turn: Turn) -> None:
+def media(turn: Turn) -> None:
     turn.say(
         _("Thank you, but I can only read text and locations. Type what you need, or send your location."),
         share(turn),
@@ -100,18 +100,18 @@ async def media(turn: Turn) -> None:
 
 
 @router.reads_event("resumed")
-async def resumed(turn: Turn) -> None:
+def resumed(turn: Turn) -> None:
     turn.say(_("Good to have you back. Send your location whenever you need a place."), share(turn), (_menu(turn),))
 
 
 @router.reads_event("stale")
-async def stale(turn: Turn) -> None:
+def stale(turn: Turn) -> None:
     """A button or number of a list that is gone; here is a fresh start."""
     turn.say(_("That button is from an earlier list. Please choose again here."), *doors(turn))
 
 
 @router.reads_event("unknown")
-async def unknown(turn: Turn) -> None:
+def unknown(turn: Turn) -> None:
     rows = tuple((card,) for card in _suggested(turn))
     if rows:
         turn.say(_("I am not sure what you look for. Did you mean one of these?"), *rows, share(turn), (_menu(turn),))

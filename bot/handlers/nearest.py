@@ -23,7 +23,7 @@ _ANYTHING = Wish()
 
 
 @router.reads_event("location")
-async def here(turn: Turn) -> None:
+def here(turn: Turn) -> None:
     """A location, whenever it comes, is answered with the nearest places."""
     assert turn.heard.location is not None
     lat, lng = turn.heard.location.lat, turn.heard.location.lng
@@ -32,12 +32,12 @@ async def here(turn: Turn) -> None:
 
 @router.reads("/nearest", "nearest", "附近", "nearby")
 @router.reads_press("near")
-async def nearest(turn: Turn) -> None:
+def nearest(turn: Turn) -> None:
     turn.say(_("Where are you? Send your location, or type a place, a road, a community or a county."), share(turn))
 
 
 @router.reads_press("n")
-async def again(turn: Turn) -> None:
+def again(turn: Turn) -> None:
     """The same list with another filter, or its next page."""
     show(turn, sought(turn, turn.argument))
 

@@ -43,7 +43,7 @@ async def read(turn: Turn) -> None:
     number = _number(turn.argument)
     letter = await responses.letter_to(turn.db, number, turn.person.rider_id, voice=turn.voice)
     if letter is None:
-        await stale(turn)
+        stale(turn)
         return
     await responses.note_read(turn.db, number, turn.person.rider_id, now=turn.now)
     turn.said.append(letter)
@@ -76,7 +76,7 @@ async def act(turn: Turn) -> None:
         case "page":
             turn.follows = f"page.{target}"
         case _:
-            await stale(turn)
+            stale(turn)
 
 
 @router.on("退订", "退訂", "td", "t d", "t", "unsubscribe", "/stop")
@@ -116,7 +116,7 @@ async def agree(turn: Turn) -> None:
 
 
 @router.reads_press("nno")
-async def not_now(turn: Turn) -> None:
+def not_now(turn: Turn) -> None:
     turn.say(_("All right, no notices. You can switch them on under Settings at any time."), (_menu(turn),))
 
 
@@ -124,7 +124,7 @@ async def not_now(turn: Turn) -> None:
 async def mute(turn: Turn) -> None:
     category = turn.argument
     if category not in notices.CATEGORIES:
-        await stale(turn)
+        stale(turn)
         return
     await preferences.mute(turn.db, turn.person.rider_id, category)
     turn.say(

@@ -18,7 +18,7 @@ PIN_STATES = {"open": "yes", "closed": "no", "unknown": "unknown"}
 
 
 @router.reads_press("p")
-async def chosen(turn: Turn) -> None:
+def chosen(turn: Turn) -> None:
     """A place of a list: `p.number`, with the list that it came from behind it."""
     number, _dot, back = turn.argument.partition(".")
     show_card(turn, searches.place(turn, number), back)
@@ -26,7 +26,7 @@ async def chosen(turn: Turn) -> None:
 
 @router.reads("/p")
 @router.reads_press("pcode")
-async def by_code(turn: Turn) -> None:
+def by_code(turn: Turn) -> None:
     """The place of a poster at a door: `/p CODE`."""
     place = turn.use(Directory).by_code(turn.argument)
     if place is None:

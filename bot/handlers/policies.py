@@ -18,7 +18,7 @@ MOST_CHOICES = 4
 
 @router.reads("/policy", "policy", "policies", "政策", "政策规定", "权益")
 @router.reads_press("policies")
-async def policies(turn: Turn) -> None:
+def policies(turn: Turn) -> None:
     """All cards that hold at present."""
     cards = turn.use(Policies).current(_today(turn))
     if not cards:
@@ -28,20 +28,20 @@ async def policies(turn: Turn) -> None:
 
 
 @router.reads_press("page")
-async def page(turn: Turn) -> None:
+def page(turn: Turn) -> None:
     """A card by its code, as buttons of notices carry it."""
     _show(turn, turn.argument)
 
 
 @router.reads("/wages", "欠薪", "讨薪")
 @router.reads_press("wages")
-async def wages(turn: Turn) -> None:
+def wages(turn: Turn) -> None:
     _show(turn, "wages")
 
 
 @router.reads("/injury", "工伤", "职业伤害")
 @router.reads_press("injury")
-async def injury(turn: Turn) -> None:
+def injury(turn: Turn) -> None:
     _show(turn, "injury")
 
 
@@ -49,7 +49,7 @@ async def asked(turn: Turn) -> None:
     """Words about a policy: its card, a few to choose from, or all of them."""
     cards = turn.use(Policies).find(turn.heard.text, _today(turn))
     if not cards:
-        await policies(turn)
+        policies(turn)
     elif len(cards) == 1:
         _say(turn, cards[0])
     else:

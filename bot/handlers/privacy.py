@@ -18,7 +18,7 @@ SURE_FOR = timedelta(minutes=10)
 
 @router.reads("/privacy", "privacy", "隐私", "隱私")
 @router.reads_press("privacy")
-async def privacy(turn: Turn) -> None:
+def privacy(turn: Turn) -> None:
     turn.say(
         _(
             "You need no name and no number here, but for some bookings: there I ask you first, keep them encrypted "
@@ -84,7 +84,7 @@ async def my_code(turn: Turn) -> None:
 
 
 @router.reads_press("erase")
-async def erase(turn: Turn) -> None:
+def erase(turn: Turn) -> None:
     pressed = int(turn.now.timestamp() // 60)
     turn.say(
         _(
@@ -98,7 +98,7 @@ async def erase(turn: Turn) -> None:
 @router.on_press("forget")
 async def forget(turn: Turn) -> None:
     if not _pressed_lately(turn):
-        await erase(turn)
+        erase(turn)
         return
     await bookings.forget(turn.db, turn.person.rider_id, now=turn.now, desk=turn.use(Desk))
     turn.changed += await riders.erase(turn.db, turn.person.rider_id)

@@ -20,7 +20,7 @@ HERE = "here"
 
 @router.reads("/settings", "settings", "设置", "設置", "設定")
 @router.reads_press("settings")
-async def settings(turn: Turn) -> None:
+def settings(turn: Turn) -> None:
     person = turn.person
     counties = turn.use(City).counties
     county = counties.get(person.county)
@@ -39,7 +39,7 @@ async def settings(turn: Turn) -> None:
 
 
 @router.reads_press("vehicles")
-async def vehicles(turn: Turn) -> None:
+def vehicles(turn: Turn) -> None:
     named = [_button(turn, name, f"drive.{vehicle}") for vehicle, name in riders.VEHICLE_NAMES.items()]
     unsaid = _button(turn, _("I would rather not say"), f"drive.{riders.SKIPPED}")
     turn.say(
@@ -53,7 +53,7 @@ async def vehicles(turn: Turn) -> None:
 @router.on_press("drive")
 async def drive(turn: Turn) -> None:
     await remember_vehicle(turn, turn.argument)
-    await settings(turn)
+    settings(turn)
 
 
 async def remember_vehicle(turn: Turn, vehicle: str) -> None:
@@ -66,7 +66,7 @@ async def remember_vehicle(turn: Turn, vehicle: str) -> None:
 
 @router.reads("/language", "language", "语言", "語言")
 @router.reads_press("language")
-async def language(turn: Turn) -> None:
+def language(turn: Turn) -> None:
     rows = tuple((Button(name, f"speak.{locale}"),) for locale, name in LANGUAGES.items())
     turn.say(_("Which language shall I speak?"), *rows)
 
@@ -75,7 +75,7 @@ async def language(turn: Turn) -> None:
 async def speak(turn: Turn) -> None:
     locale = turn.argument
     if locale not in LANGUAGES:
-        await language(turn)
+        language(turn)
         return
     await riders.choose_language(turn.db, turn.person.contact_id, locale)
     turn.person = replace(turn.person, locale=locale)
@@ -119,7 +119,7 @@ class ChooseCounty(Dialog, name="county"):
     async def _choose(self, turn: Turn, code: str) -> Done:
         await riders.choose_county(turn.db, turn.person.rider_id, code)
         turn.person = replace(turn.person, county=code)
-        await settings(turn)
+        settings(turn)
         return Done()
 
 

@@ -48,7 +48,7 @@ async def link(turn: Turn) -> None:
         except linking.TooManyTries:
             member = None
     if member is None:
-        await menu.unknown(turn)
+        menu.unknown(turn)
         return
     turn.say(
         _(
@@ -137,9 +137,9 @@ async def _rolls(turn: Turn) -> list[Roll] | None:
 
 async def _nothing_here(turn: Turn) -> None:
     if turn.heard.pressed:
-        await menu.stale(turn)
+        menu.stale(turn)
     else:
-        await menu.unknown(turn)
+        menu.unknown(turn)
 
 
 async def _member(turn: Turn) -> OnChat | None:

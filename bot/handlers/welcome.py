@@ -12,7 +12,7 @@ router = Router()
 
 
 @router.reads("/start", "start", "开始", "開始")
-async def start(turn: Turn) -> None:
+def start(turn: Turn) -> None:
     if place := turn.use(Directory).by_code(deep_links.place_of(turn.argument)):
         show_card(turn, place)
         return

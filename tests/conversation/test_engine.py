@@ -1,8 +1,10 @@
 """Hearing a message: once, in order, all or nothing."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import structlog
@@ -79,6 +81,18 @@ def small_router() -> Router:  # noqa: C901  (a whole bot, told in one place)
         @router.reads_event(event)
         async def said(turn: Turn, event: str = event) -> None:
             turn.say(f"({event})")
+
+    @router.reads("clock")
+    def clock(turn: Turn) -> None:
+        turn.say("Tick.")
+
+    @router.reads("shut")
+    def shut(turn: Turn) -> None:
+        raise Problem(_("That is not a number."))
+
+    @router.reads("crash")
+    def crash(turn: Turn) -> None:
+        raise ZeroDivisionError
 
     return router
 
@@ -408,3 +422,43 @@ def test_a_pretend_channel_is_a_channel(channel: PretendChannel) -> None:
 
     checked: Channel = channel
     assert checked.name in ("buttons", "digits")
+
+
+class TestAtOnce:
+    """What a plain function that only reads answers needs nothing but memory."""
+
+    @pytest.fixture
+    def answers(self, world: World, rider: RiderInTest) -> Callable[..., tuple[str, ...] | None]:
+        def at_once(text: str, **what: Any) -> tuple[str, ...] | None:
+            said = world.engine.at_once(Incoming(rider.address, "k", world.now, text, **what), world.channel.can)
+            return None if said is None else tuple(message.text for message in said)
+
+        return at_once
+
+    async def test_a_known_person_is_answered(self, world: World, rider: RiderInTest, answers: Any) -> None:
+        assert answers("clock") is None
+        await rider.says("menu")
+        if not world.engine.people.get(rider.address):  # who restarts for each message knows nobody
+            assert answers("clock") is None
+            return
+        if not world.channel.can.buttons:  # what is numbered is remembered
+            assert answers("clock") is None
+            return
+        assert answers("clock") == ("Tick.",)
+        assert answers("shut") == ("That is not a number.",)
+        for other in ("menu", "vote", "tea", "1", "晕倒了"):
+            assert answers(other) is None
+        assert answers("", event="stopped") is None
+        with structlog.testing.capture_logs() as logged:
+            assert answers("crash") == ("Sorry, something went wrong on our side. Please try again in a moment.",)
+        assert logged[0]["exc_info"]
+        assert await count(world.database, Heard) == 0
+
+    async def test_nobody_in_a_dialog_or_in_line(self, world: World, rider: RiderInTest, answers: Any) -> None:
+        await rider.says("menu")
+        waiting = asyncio.ensure_future(rider.says("menu"))
+        await asyncio.sleep(0)
+        assert answers("clock") is None
+        await waiting
+        await rider.says("tea")
+        assert answers("clock") is None

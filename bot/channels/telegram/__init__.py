@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 from telegram.error import TelegramError
 
-from bot.channels import Hear, Undelivered, Unreachable
+from bot.channels import AtOnce, Hear, Undelivered, Unreachable, unsure
 from bot.channels.telegram.api import Api
 from bot.channels.telegram.carrier import Carrier, Pace
 from bot.channels.telegram.decode import ALLOWED_UPDATES
@@ -80,9 +80,9 @@ class TelegramChannel:
         """Nothing is asked of us beside the webhook."""
         return []
 
-    def callback(self, hear: Hear) -> Webhook:
+    def callback(self, hear: Hear, at_once: AtOnce = unsure) -> Webhook:
         """The webhook; there in both modes, since late deliveries still come after a change."""
-        return Webhook(self._secret, hear, self._carrier, self._now)
+        return Webhook(self._secret, hear, at_once, self._carrier, self._now)
 
     async def start(self) -> None:
         """Make ready for sending; asks nothing of Telegram yet."""

@@ -12,6 +12,10 @@ class Lanes:
         self._longest = longest
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
+    def __contains__(self, key: str) -> bool:
+        """Whether somebody's turn it is, or somebody waits, for this key."""
+        return key in self._waiting
+
     async def enter(self, key: str) -> bool:
         """Wait for the turn of this caller, who must then `leave`; false at once if too many wait already."""
         queue = self._waiting.get(key)

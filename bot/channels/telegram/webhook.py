@@ -9,7 +9,7 @@ import orjson
 import structlog
 
 from bot.callbacks import Post, Reply
-from bot.channels import Answer, Hear, Undelivered, Unheard
+from bot.channels import Answer, AtOnce, Hear, Undelivered, Unheard
 from bot.channels.telegram.carrier import Carrier, direct_calls
 from bot.channels.telegram.decode import decode, press_id
 from bot.channels.telegram.encode import Call
@@ -33,9 +33,10 @@ class Webhook:
     path = PATH
     largest = 1024 * 1024
 
-    def __init__(self, secret: str, hear: Hear, carrier: Carrier, now: Callable[[], datetime]) -> None:
+    def __init__(self, secret: str, hear: Hear, at_once: AtOnce, carrier: Carrier, now: Callable[[], datetime]) -> None:
         self._secret = secret.encode()
         self._hear = hear
+        self._at_once = at_once
         self._carrier = carrier
         self._now = now
         self._lanes = Lanes(LONGEST_QUEUE)
@@ -51,15 +52,24 @@ class Webhook:
             return _NONSENSE
         if press := press_id(update):
             self._carrier.acknowledge(press)
-        return self._answer(heard) if heard else _CONFIRMED
+        if heard is None:
+            return _CONFIRMED
+        if heard.sender.user in self._lanes:
+            return self._answer(heard)
+        try:
+            known = self._at_once(heard)
+            calls = direct_calls(heard.sender, known.direct) if known else ()
+        except Exception as error:  # noqa: BLE001 (the edge: Telegram delivers it again)
+            return _failed(heard, error)
+        return _riding(calls[0]) if len(calls) == 1 and not calls[0].photo else self._answer(heard, known)
 
-    async def _answer(self, heard: Incoming) -> Reply:
+    async def _answer(self, heard: Incoming, known: Answer | None = None) -> Reply:
         chat = heard.sender.user
         if not await self._lanes.enter(chat):
             return _LATER
         held = False
         try:
-            answer = await self._hear(heard)
+            answer = known or await self._hear(heard)
             last = await self._carry(heard, answer)
             if answer.sent is not None:
                 self._carrier.start(self._hold(chat, answer.sent))
@@ -70,8 +80,7 @@ class Webhook:
         except Unheard:
             return _LATER
         except Exception as error:  # noqa: BLE001 (the edge: Telegram delivers it again)
-            log.error("update failed", update=heard.key, error=type(error).__name__, trace=trace(error))
-            return _FAILED
+            return _failed(heard, error)
         finally:
             if not held:
                 self._lanes.leave(chat)
@@ -95,6 +104,11 @@ class Webhook:
         finally:
             self._lanes.leave(chat)
         await task
+
+
+def _failed(heard: Incoming, error: Exception) -> Reply:
+    log.error("update failed", update=heard.key, error=type(error).__name__, trace=trace(error))
+    return _FAILED
 
 
 def _riding(call: Call | None) -> Reply:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from aiohttp import web
 
-from bot.channels import Hear
+from bot.channels import AtOnce, Hear, unsure
 from bot.channels.wechat.callback import PATH, Callback, Verification
 from bot.channels.wechat.crypto import AesKey
 from bot.channels.wechat.decode import CHANNEL, MassReport
@@ -66,7 +66,7 @@ class WeChatChannel:
         """Where somebody who saves our address in WeChat's console gets the proof that it is ours."""
         return [web.get(PATH, Verification(self._token, self._now).answer)]
 
-    def callback(self, hear: Hear) -> Callback:
+    def callback(self, hear: Hear, _at_once: AtOnce = unsure) -> Callback:
         """Where WeChat calls us."""
         return Callback(
             self._token,

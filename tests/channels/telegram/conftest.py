@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
-from bot.channels import Answer
+from bot.channels import Answer, unsure
 from bot.channels.telegram import TelegramChannel
 from bot.messages import Address, Incoming, Outgoing
 from bot.web.front import Front
@@ -30,6 +30,7 @@ class Mind:
     def __init__(self) -> None:
         self.heard: list[Incoming] = []
         self.answer: Callable[[Incoming], Awaitable[Answer]] = self.echo
+        self.at_once: Callable[[Incoming], Answer | None] = unsure
 
     async def echo(self, heard: Incoming) -> Answer:
         return Answer((Outgoing(heard.text or heard.pressed or "?"),))
@@ -82,7 +83,8 @@ class World:
         site = socket.create_server(("127.0.0.1", 0))
         self.public_url = f"http://127.0.0.1:{site.getsockname()[1]}"
         channel = self.channel(public_url=self.public_url)
-        self._front = Front(web.Application(), [channel.callback(self.mind.hear)], seconds_to_close=1)
+        callback = channel.callback(self.mind.hear, lambda heard: self.mind.at_once(heard))
+        self._front = Front(web.Application(), [callback], seconds_to_close=1)
         await self._front.listen_at(site)
         await channel.start()
         self.listen(channel)

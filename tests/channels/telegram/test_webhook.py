@@ -3,12 +3,14 @@ import json
 from contextlib import suppress
 from typing import Any
 
+import orjson
 import pytest
 from aiohttp import ClientSession
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from bot.callbacks import Post, Reply
 from bot.channels import Answer, Unheard
 from bot.channels.telegram.webhook import LONGEST_QUEUE, Webhook
 from bot.messages import Button, Incoming, Outgoing, Place
@@ -85,6 +87,61 @@ async def test_a_photo_cannot_ride(world: World, telegram: TelegramStandIn, wang
     assert call.files["photo"].startswith(b"\x89PNG")
     assert call.text == "预约码"
     assert not telegram.refused
+
+
+class TestAtOnce:
+    """What is known without waiting goes back at once, the same way."""
+
+    async def test_one_message_rides(self, world: World, telegram: TelegramStandIn, wang: Person) -> None:
+        world.mind.at_once = lambda _heard: Answer((Outgoing("马上"),))
+        await world.serve()
+        call = (await telegram.push(wang.says("附近"))).call
+        assert call
+        assert call.text == "马上"
+        assert world.mind.heard == []
+
+    async def test_of_several_the_last_rides(self, world: World, telegram: TelegramStandIn, wang: Person) -> None:
+        world.mind.at_once = lambda _heard: Answer((Outgoing("一"), Outgoing("二")))
+        await world.serve()
+        await telegram.push(wang.says("附近"))
+        assert [(call.text, call.direct) for call in telegram.messages_to(511)] == [("一", False), ("二", True)]
+        assert world.mind.heard == []
+
+    async def test_nobody_overtakes_themselves(self, world: World, telegram: TelegramStandIn, wang: Person) -> None:
+        may_answer = asyncio.Event()
+
+        async def slow(heard: Incoming) -> Answer:
+            await may_answer.wait()
+            return Answer((Outgoing(heard.text),))
+
+        said: list[Answer | None] = [None, Answer((Outgoing("马上"),)), Answer((Outgoing("马上"),))]
+        webhook = (await world.started()).callback(slow, lambda _heard: said.pop(0))
+
+        def posted(text: str) -> Post:
+            return Post(b"", {b"x-telegram-bot-api-secret-token": SECRET.encode()}, orjson.dumps(wang.says(text)), bool)
+
+        slowly = webhook.answer(posted("一"))
+        assert not isinstance(slowly, Reply)
+        first = asyncio.ensure_future(slowly)
+        await asyncio.sleep(0)
+        second = webhook.answer(posted("二"))
+        assert not isinstance(second, Reply)
+        may_answer.set()
+        answers = [await first, await second]
+        assert [orjson.loads(reply.body)["text"] for reply in answers] == ["一", "二"]
+        assert isinstance(webhook.answer(posted("三")), Reply)
+
+    async def test_a_bug_makes_telegram_deliver_again(
+        self, world: World, telegram: TelegramStandIn, wang: Person
+    ) -> None:
+        def fall(heard: Incoming) -> Answer:
+            raise ZeroDivisionError
+
+        world.mind.at_once = fall
+        await world.serve()
+        with capture_logs() as logged:
+            assert (await telegram.push(wang.says("附近"))).status == 500
+        assert [line["event"] for line in logged] == ["update failed"]
 
 
 async def test_nothing_to_say(world: World, telegram: TelegramStandIn, wang: Person) -> None:
