@@ -13,6 +13,7 @@ from urllib.parse import quote
 DATUMS = ("wgs84", "gcj02", "bd09")
 COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 EARTH_RADIUS_M = 6_371_008.8
+_FLAT_M = 10_000.0  # so far the earth bends by less than a millimetre
 
 Pair = tuple[float, float]
 
@@ -88,6 +89,8 @@ def over_ground_m(straight_m: float) -> float:
 
     Within a millimetre of the geodesic up to 20 km, within 0.3 % up to a quarter of the globe.
     """
+    if straight_m < _FLAT_M:
+        return straight_m
     return 2 * EARTH_RADIUS_M * math.asin(min(1.0, straight_m / (2 * EARTH_RADIUS_M)))
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from bot.conversation import Turn
@@ -51,29 +52,25 @@ def message(
     Where choices are numbered anyway, the numbered choices are the list itself.
     """
     words = phrases(turn.voice.locale, turn.voice.zone)
-    parts = _parts(turn.voice.locale)
     code, hidden = packed(search.wish, search.elsewhere), position(turn, search.lat, search.lng)
-    tail = f"{code}.{search.page}.{hidden}"
-    lines, buttons = [title], []
+    tail = f".{code}.{search.page}.{hidden}"
+    lines, buttons, has_buttons = [title], [], turn.can.buttons
     for n, one in enumerate(findings.found, search.page * PAGE + 1):
         place = one.listing
-        offers = _offered(_in_season(turn, place), turn.person.vehicle, code, words)
-        line = (parts.full if offers else parts.bare).format(
-            name=_heading(place, words, parts),
+        row = _row(place, _in_season(turn, place), one.fresh_days, turn.person.vehicle, code, words)
+        line = row.line.format(
             open=words.opening(one.opening, one.arrives_at, place.phone),
             distance=words.distance(one.distance_m),
             direction=words.direction(one.bearing),
-            offers=offers,
-            fresh=words.doubtful if place.doubtful_since else words.freshness(one.fresh_days),
         )
-        if turn.can.buttons:
+        if has_buttons:
             lines.append(f"{n}. {line}")
-            buttons.append(Button(f"{n} {_short(place.name)}", f"p.{number(place.id)}.{tail}"))
+            buttons.append(Button(f"{n} {row.name}", row.press + tail))
         else:
-            buttons.append(Button(line, f"p.{number(place.id)}.{tail}"))
+            buttons.append(Button(line, row.press + tail))
     if findings.more and search.page < MOST_PAGES:
-        buttons.append(Button(parts.more, f"n.{code}.{search.page + 1}.{hidden}"))
-    width = 2 if turn.can.buttons else 1
+        buttons.append(Button(_parts(turn.voice.locale).more, f"n.{code}.{search.page + 1}.{hidden}"))
+    width = 2 if has_buttons else 1
     rows = [tuple(buttons[i : i + width]) for i in range(0, len(buttons), width)]
     rows += [
         tuple([Button(name, prefix + hidden) for name, prefix in row]) for row in _filters(code, turn.voice.locale)
@@ -114,6 +111,37 @@ def toggled(wish: Wish, name: str) -> Wish:
     return replace(wish, amenities=wish.amenities ^ {name})
 
 
+class _Row(NamedTuple):
+    """What stays the same of a place in a list: its line but for the way there, its name and token on a button."""
+
+    line: str
+    name: str
+    press: str
+
+
+@lru_cache(20_000)
+def _row(
+    place: Listing, amenities: frozenset[str], fresh_days: int | None, vehicle: str, code: str, words: Phrases
+) -> _Row:
+    """The row of `place` with these `amenities` in season, for a vehicle and a packed wish."""
+    parts, wish = _parts(words.locale), unpacked(code)[0]
+    offers = words.listed([name for name in wanted(wish, vehicle) if name in amenities][:_MOST_OFFERS])
+    line = (parts.full if offers else parts.bare).format(
+        name=_braced(_heading(place, words, parts)),
+        open="{open}",
+        distance="{distance}",
+        direction="{direction}",
+        offers=_braced(offers),
+        fresh=_braced(words.doubtful if place.doubtful_since else words.freshness(fresh_days)),
+    )
+    return _Row(line, _short(place.name), f"p.{number(place.id)}")
+
+
+def _braced(text: str) -> str:
+    """`text` as it must stand in what is formatted once more."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 @dataclass(frozen=True, slots=True)
 class _Parts:
     """The sentences of a list in one language, to be filled in."""
@@ -152,13 +180,6 @@ def _in_season(turn: Turn, place: Listing) -> frozenset[str]:
         return place.amenities
     directory, today = turn.use(Directory), turn.now.astimezone(turn.voice.zone).date()
     return frozenset(name for name in place.amenities if directory.amenity_open(place, name, today))
-
-
-@lru_cache(4096)
-def _offered(amenities: frozenset[str], vehicle: str, code: str, words: Phrases) -> str:
-    """Those of a place's amenities that matter most, by their names; thousands of places have the same."""
-    wish, _elsewhere = unpacked(code)
-    return words.listed([name for name in wanted(wish, vehicle) if name in amenities][:_MOST_OFFERS])
 
 
 def _short(name: str) -> str:

@@ -75,6 +75,7 @@ class Phrases:
 
     def __init__(self, voice: i18n.Voice) -> None:
         word = voice.word
+        self.locale = voice.locale
         self.zone = voice.zone
         self.separator = ", " if voice.locale == "en" else "、"
         self.kinds = {kind: word(name) for kind, name in KIND_NAMES.items()}

@@ -8,7 +8,7 @@ a socket, a callback in chunks, is handed to aiohttp for good, which answers the
 import asyncio
 import re
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from email.utils import formatdate
 from functools import lru_cache, partial
 from http import HTTPStatus
@@ -25,7 +25,8 @@ SECONDS_IDLE = 75.0
 BACKLOG = 1024
 
 # A request whose every byte is as it should be (RFC 9112, 9110); in doubt it is aiohttp's.
-_HEAD = re.compile(rb"POST (/[!-~]*) HTTP/1\.1\r\n((?:[!#-'*+.^_`|~\w-]+:[\t -~\x80-\xff]*\r\n)+)\r\n", re.ASCII)
+_LINE = re.compile(rb"POST (/[!-~]*) HTTP/1\.1")
+_FIELDS = re.compile(rb"(?:[!#-'*+.^_`|~\w-]+:[\t -~\x80-\xff]*\r\n)+", re.ASCII)
 _FIELD = re.compile(rb"([^:\r]+):[\t ]*([^\r]*?)[\t ]*\r\n")
 _LENGTH = re.compile(rb"\d{1,9}", re.ASCII)
 _NOT_PLAIN = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"})
@@ -40,7 +41,7 @@ class Front:
         callbacks = tuple(callbacks)
         # A callback that does not come in the plain form is a request like any other.
         app.add_routes(web.post(callback.path, _handler(callback)) for callback in callbacks)
-        self.starts = tuple((f"POST {callback.path}".encode(), callback) for callback in callbacks)
+        self.callbacks = {callback.path.encode(): callback for callback in callbacks}
         self.open: set[_Connection] = set()
         self.replying: set[asyncio.Task[None]] = set()
         self._seconds = seconds_to_close
@@ -114,7 +115,7 @@ class _Connection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         while self._data and not self._transport.is_closing():
-            request = _read(self._data, self._front.starts)
+            request = _read(self._data, self._front.callbacks)
             if request is None:
                 return
             if request.callback is None:
@@ -186,29 +187,44 @@ class _Request(NamedTuple):
 _FOREIGN = _Request(None)
 
 
-def _read(data: bytes, starts: Iterable[tuple[bytes, Callback]]) -> _Request | None:
+def _read(data: bytes, callbacks: Mapping[bytes, Callback]) -> _Request | None:
     """The request that `data` begins with; None while more of it must come."""
-    callback = next((callback for start, callback in starts if data.startswith(start)), None)
-    if callback is None:
-        return None if any(start.startswith(data) for start, _callback in starts) else _FOREIGN
-    head = _HEAD.match(data)
-    if head is None:
-        is_whole = b"\r\n\r\n" in data or len(data) > LONGEST_HEAD
-        return _FOREIGN if is_whole else None
-    target, fields = head.groups()
-    path, _mark, query = target.partition(b"?")
-    pairs = _FIELD.findall(fields)
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        is_ours = any(data.startswith(start[: len(data)]) for start in _starts(callbacks))
+        return None if is_ours and len(data) <= LONGEST_HEAD else _FOREIGN
+    first = data.find(b"\r\n")
+    line = _LINE.fullmatch(data, 0, first)
+    if line is None:
+        return _FOREIGN
+    path, _mark, query = line[1].partition(b"?")
+    callback, fields = callbacks.get(path), _fields(data[first + 2 : end + 2])
+    if callback is None or fields is None or fields.length > callback.largest:
+        return _FOREIGN
+    start, end = end + 4, end + 4 + fields.length
+    return _Request(callback, query, fields.headers, data[start:end], end) if len(data) >= end else None
+
+
+def _starts(callbacks: Iterable[bytes]) -> Iterator[bytes]:
+    return (b"POST " + path for path in callbacks)
+
+
+class _Fields(NamedTuple):
+    headers: Mapping[bytes, bytes]
+    length: int
+
+
+@lru_cache(512)
+def _fields(raw: bytes) -> _Fields | None:
+    """The header of a request in the plain form, else None; a platform's is the same most of the time."""
+    if len(raw) > LONGEST_HEAD or not _FIELDS.fullmatch(raw):
+        return None
+    pairs = _FIELD.findall(raw)
     headers = {name.lower(): value for name, value in pairs}
-    length = headers.get(b"content-length", b"")
+    length = _LENGTH.fullmatch(headers.get(b"content-length", b""))
     is_plain = len(headers) == len(pairs) and _NOT_PLAIN.isdisjoint(headers) and b"host" in headers
     stays_open = headers.get(b"connection", b"keep-alive").lower() == b"keep-alive"
-    if path != callback.path.encode() or not is_plain or not stays_open or not _LENGTH.fullmatch(length):
-        return _FOREIGN
-    start = head.end()
-    end = start + int(length)
-    if end - start > callback.largest:
-        return _FOREIGN
-    return _Request(callback, query, headers, data[start:end], end) if len(data) >= end else None
+    return _Fields(MappingProxyType(headers), int(length[0])) if is_plain and stays_open and length else None
 
 
 @lru_cache(1)

@@ -14,7 +14,7 @@ from bot.services.directory.boxes import Boxes, Cell, Entry, Group, Point
 from bot.services.directory.listing import Listing
 
 _MOST_THICKETS = 200
-_MOST_KNOWN = 10_000
+_MOST_KNOWN = 20_000
 _USUAL = 12  # so many neighbours a cell keeps for who asks from its middle, and some more for who asks from a corner
 _MOST_NEIGHBOURS = 96
 _ROUNDING_M = 1e-3
@@ -97,7 +97,7 @@ class Thicket:
             near = self._known.get((self, cell.id)) or self._met(cell, point)
             apart = dist(point, near.anchor) + _ROUNDING_M
             # Who is not within an edge of the anchor is no nearer to the point than that edge less the way between.
-            for edge in (min(near.usual + 2 * apart, near.edge), near.edge):
+            for edge in (min(near.usual + apart, near.edge), near.edge):
                 closest = near.entries[: bisect_left(near.metres, edge)]
                 settled = edge - apart
                 found = [

@@ -63,6 +63,10 @@ class Listing:
     updated_at: datetime | None = None
     schedule: Hours | None = field(default=None, compare=False, repr=False)
 
+    def __hash__(self) -> int:
+        # Equal places have one number; what is worded of a place is found again by it, thousands of times a second.
+        return self.id
+
     @property
     def doubtful(self) -> bool:
         """Whether riders said that something is wrong with it, and nobody has looked since."""
