@@ -15,7 +15,6 @@ from playwright.async_api import Browser, Page, expect
 from bot.channels.web.sessions import REMEMBERED, REMEMBERED_FOR
 from bot.geo import convert
 from tests.browser import Watched, serious_faults
-from tests.browser import browser as browser
 from tests.program import NOON, ROOT, Running, free_port, serving
 
 YANHU = {"latitude": 35.016, "longitude": 110.993}
