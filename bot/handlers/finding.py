@@ -115,7 +115,7 @@ def _answer_to_where(turn: Turn, words: str, kept: Wish) -> Wish | None:
         return replace(kept, county=said.county, near=_place_in(said))
     if county := turn.use(City).county_named(words):
         return replace(kept, county=county.code)
-    if len(words) <= _LONGEST_NAME and not said:
+    if len(words) <= _LONGEST_NAME and not said and any(letter.isalpha() for letter in words):
         return replace(kept, near=words)
     return said
 
@@ -191,7 +191,7 @@ def _let_choose(turn: Turn, found: list[Listing], wish: Wish) -> None:
 def _show_at(turn: Turn, location: Location, wish: Wish, *, first_contact: bool) -> None:
     """The list around a location; of one that was typed it is said how it was understood."""
     is_typed = turn.heard.location is None
-    at = _("{lat}, {lng} (taken as WGS-84)", lat=f"{location.lat:.5f}", lng=f"{location.lng:.5f}")
+    at = _("{lat}, {lng} (taken as WGS-84)", lat=f"{location.lat:.8g}", lng=f"{location.lng:.8g}")
     nearest.show(
         turn,
         Search(wish, location.lat, location.lng, elsewhere=is_typed),

@@ -19,10 +19,10 @@ async def test_a_wish_waits_for_the_location(rider: RiderInTest) -> None:
 @pytest.mark.parametrize("typed", [f"{LAT},{LNG}", f"{LNG}， {LAT}", f"北纬{LAT} 东经{LNG}", f"{LAT}°N {LNG}°E"])
 async def test_a_typed_position_is_a_location_and_says_how_it_was_read(rider: RiderInTest, typed: str) -> None:
     await rider.says(typed)
-    rider.sees("From 35.01600, 110.99300 (taken as WGS-84)", "东街爱心驿站", "西街充电点")
+    rider.sees("From 35.016, 110.993 (taken as WGS-84)", "东街爱心驿站", "西街充电点")
     await rider.says("哪儿有热水")
     await rider.says(typed)
-    rider.sees("From 35.01600, 110.99300 (taken as WGS-84), Hot water", "东街爱心驿站")
+    rider.sees("From 35.016, 110.993 (taken as WGS-84), Hot water", "东街爱心驿站")
     rider.does_not_see("西街充电点")
 
 
@@ -87,6 +87,14 @@ async def test_a_place_that_nobody_knows_is_asked_for_again(rider: RiderInTest) 
     rider.sees("I know no place called", "火星广场")
     await rider.shares(LAT, LNG)
     rider.sees("Nearest to you, Toilet")
+
+
+@pytest.mark.parametrize("words", ["99", "？？"])
+async def test_what_has_no_letter_is_no_place(rider: RiderInTest, words: str) -> None:
+    await rider.says("哪儿有热水")
+    await rider.says(words)
+    rider.sees("Sorry, I did not understand that", "Where are you?")
+    rider.does_not_see("no place called")
 
 
 async def test_other_things_can_be_said_while_the_location_is_awaited(rider: RiderInTest) -> None:
