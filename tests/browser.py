@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 AXE = Path(__file__).parent / "vendor" / "axe" / "axe.min.js"
+# How long a page may take on a busy machine, in milliseconds; what is there at once is not waited for.
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
     "--headless",
