@@ -1,5 +1,6 @@
 """What riders and the bot say to each other, free of any channel's vocabulary."""
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
@@ -17,6 +18,26 @@ class Location(NamedTuple):
 
     lat: float
     lng: float
+
+
+# Two numbers of degrees with a point in each, as maps give them: 35.02,110.99 · 北纬35.02 东经110.99 · 110.99E 35.02N.
+_TYPED = re.compile(
+    r"\s*(?:北纬|纬度|东经|经度|[NE@])?[:：]?\s*(-?\d{1,3}\.\d{1,15})\s*[°度]?\s*[NE]?"
+    r"\s*[,，;；、\s]\s*"
+    r"(?:东经|经度|北纬|纬度|[NE])?[:：]?\s*(-?\d{1,3}\.\d{1,15})\s*[°度]?\s*[NE]?\s*",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def typed_location(text: str) -> Location | None:
+    """The location that somebody typed in degrees and nothing else, taken as WGS-84; it may be nowhere on the earth.
+
+    Latitude comes first unless that is impossible: some maps give longitude first.
+    """
+    if not (match := _TYPED.fullmatch(text)):
+        return None
+    first, second = float(match[1]), float(match[2])
+    return Location(first, second) if abs(first) <= 90 else Location(second, first)
 
 
 @dataclass(frozen=True, slots=True)

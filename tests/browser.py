@@ -2,37 +2,65 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 AXE = Path(__file__).parent / "vendor" / "axe" / "axe.min.js"
+# How long a page may take on a busy machine, in milliseconds; what is there at once is not waited for.
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-extensions",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--mute-audio",
+    "--no-first-run",
+]
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """Chromium as the system has it; where there is none the test is skipped, but never in CI."""
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one Chromium for all tests of a process; where there is none they are skipped, but not in CI."""
     if CHROMIUM is None:
         if os.environ.get("CI") == "true":
             pytest.fail("CI must have chromium")
         pytest.skip("chromium is not installed")
-    async with chromium() as browser:
-        yield browser
+    folder = tmp_path_factory.mktemp("chromium")
+    command = [CHROMIUM, *ARGUMENTS, "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        yield f"http://127.0.0.1:{_port_in(folder / 'DevToolsActivePort', process)}"
+        process.terminate()
 
 
-@asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """The system's Chromium, for as long as the block lasts."""
+@pytest.fixture
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """Chromium as the system has it, of which a test has its contexts for itself."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = await playwright.chromium.connect_over_cdp(chromium)
         yield browser
         await browser.close()
+
+
+def _port_in(file: Path, process: "subprocess.Popen[bytes]") -> int:
+    """The port that a browser which has just been started writes down as soon as it listens."""
+    while not file.exists() or "\n" not in file.read_text():
+        assert process.poll() is None, "Chromium ended at once"
+        time.sleep(0.05)
+    return int(file.read_text().split("\n")[0])
 
 
 class Watched:

@@ -7,15 +7,18 @@ import tempfile
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Engine, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.database import Database, migrate
 from bot.messages import Capabilities
 from bot.models import Base
+from tests.browser import browser as browser
+from tests.browser import chromium as chromium
 from tests.callback import behind_an_account
 from tests.chat import PretendChannel, RiderInTest, World
 
@@ -44,6 +47,9 @@ CALLBACK_WORLDS = (
     ("postgresql", "wechat-aes", False),
 )
 
+# An engine of each kind that has met its server: its dialect knows all that it asks.
+_CONNECTED: dict[str, Engine] = {}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def runs(item: pytest.Item) -> bool:
@@ -55,6 +61,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return None in world or world in WORLDS or world[1] not in (*KINDS_OF_CHANNEL, *CALLBACKS)
 
     items[:] = [item for item in items if runs(item)]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """Every test has engines of its own, but what one compiled serves all: that takes longer than most tests."""
+
+    def create(*arguments: Any, **options: Any) -> AsyncEngine:
+        engine = create_async_engine(*arguments, query_cache_size=5_000, **options)
+        if like := _CONNECTED.get(engine.name):
+            engine.sync_engine.dialect = like.dialect
+            engine.sync_engine._compiled_cache = like._compiled_cache
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bot.database.create_async_engine", create)
+        patch.setattr("bot.database.sqlite.create_async_engine", create)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -177,6 +200,7 @@ def no_errors_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 async def _migrated(url: str) -> None:
     database = Database(url)
     await migrate(database)
+    _CONNECTED[database.engine.name] = database.engine.sync_engine
     await database.close()
 
 

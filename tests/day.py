@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from tests.browser import Watched, serious_faults
+from tests.browser import PATIENCE, Watched, serious_faults
 from tests.program import NOON, Running
 
 PASSWORD = "a first password for the day"
@@ -22,7 +22,6 @@ FRIDAY = "4"
 CLINIC = "盐湖体检中心"
 CHECKUP = "骑手冬季免费体检"
 NOTICE = "大雪降温，骑车慢一点"
-PATIENCE = 15_000
 
 Picture = Callable[[Page, str], Awaitable[None]]
 

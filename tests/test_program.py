@@ -9,13 +9,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.program import run, serving
+from tests.program import executed, run_from, serving, serving_from
 
 YANHU = {"lat": 35.016, "lng": 110.993, "datum": "wgs84"}
 
 
 async def test_from_the_first_start_to_the_nearest_place_and_a_clean_stop(tmp_path: Path) -> None:
-    async with serving(tmp_path) as program:
+    async with serving_from(executed, tmp_path, "serve", {}) as program:
         assert re.search(r"admin\s+\S{8,}", program.greeting)
         answers = await program.chat({"text": "/start"}, {"location": YANHU})
         listed = next(answer for answer in answers if answer.get("places"))
@@ -31,7 +31,7 @@ async def test_from_the_first_start_to_the_nearest_place_and_a_clean_stop(tmp_pa
             program.process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(30):  # the program itself ends it within five seconds
                 assert await program.process.wait() == 0
-    async with serving(tmp_path) as program:
+    async with serving_from(executed, tmp_path, "serve", {}) as program:
         assert "Staff login" not in program.greeting
 
 
@@ -43,7 +43,7 @@ async def test_metrics_are_for_this_machine_or_a_token(tmp_path: Path) -> None:
 
 
 async def test_what_was_confirmed_survives_a_kill(tmp_path: Path) -> None:
-    async with serving(tmp_path) as program:
+    async with serving_from(executed, tmp_path, "serve", {}) as program:
         answers = await program.chat({"text": "/language"})
         token = answers[0]["session"]
         buttons = next(answer for answer in answers if answer.get("buttons"))["buttons"]
@@ -54,7 +54,7 @@ async def test_what_was_confirmed_survives_a_kill(tmp_path: Path) -> None:
             while (await socket.receive_json()).get("done") != "e":
                 pass
             program.process.kill()
-    async with serving(tmp_path) as program, aiohttp.ClientSession() as client:
+    async with serving_from(executed, tmp_path, "serve", {}) as program, aiohttp.ClientSession() as client:
         async with client.ws_connect(f"{program.address}/chat/ws?resume") as socket:
             await socket.send_json({"resume": token, "after": 0})
             await socket.send_json({"text": "/settings", "key": "s"})
@@ -74,7 +74,7 @@ async def test_wrong_settings_are_said_and_end_with_status_two(
     tmp_path: Path, arguments: list[str], status: int
 ) -> None:
     wrong = {"PORT": "no", "DATABASE_URL": "mysql://u:hunter2@x/y"}
-    returned, _out, err = await run(tmp_path, *arguments, **wrong)
+    returned, _out, err = await run_from(executed, tmp_path, tuple(arguments), wrong)
     assert returned == status
     assert "Traceback" not in err
     assert "hunter2" not in err

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 
-from tests.browser import browser as browser
 from tests.day import SETTINGS, Day
 from tests.program import free_port, serving
 

@@ -14,12 +14,10 @@ from playwright.async_api import Browser, Page, expect
 
 from bot.channels.web.sessions import REMEMBERED, REMEMBERED_FOR
 from bot.geo import convert
-from tests.browser import Watched, serious_faults
-from tests.browser import browser as browser
+from tests.browser import PATIENCE, Watched, serious_faults
 from tests.program import NOON, ROOT, Running, free_port, serving
 
 YANHU = {"latitude": 35.016, "longitude": 110.993}
-PATIENCE = 15_000
 MEMORY = ROOT / "bot" / "web" / "static" / "chat" / "memory.js"
 
 
@@ -42,7 +40,7 @@ class Phone:
         page.set_default_timeout(PATIENCE)
         self.watched.append(Watched(page, context, self.program.address))
         await page.goto(self.program.address)
-        await expect(page.locator(".bot").first).to_contain_text(re.compile("暖新|Nuanxin"), timeout=PATIENCE)
+        await expect(page.locator(".bot").first).to_contain_text(re.compile("暖新|Nuanxin"))
         return page
 
 
@@ -61,7 +59,7 @@ async def says(page: Page, text: str) -> None:
 
 
 async def answered(page: Page) -> None:
-    await expect(page.locator(".waiting")).to_have_count(0, timeout=PATIENCE)
+    await expect(page.locator(".waiting")).to_have_count(0)
 
 
 async def fits(page: Page, width: int) -> bool:
@@ -73,7 +71,7 @@ async def test_from_the_first_load_to_the_way_there_in_two_taps(phone: Phone, wi
     page = await phone.opens(width=width, at=YANHU)
     await page.locator("#locate").tap()
     cards = page.locator(".card")
-    await expect(cards).to_have_count(5, timeout=PATIENCE)
+    await expect(cards).to_have_count(5)
     assert await fits(page, width)
     way = cards.first.locator("a.button").first
     await expect(way).to_be_visible()
@@ -86,7 +84,7 @@ async def test_a_card_says_everything_and_goes_back(phone: Phone) -> None:
     page = await phone.opens(at=YANHU)
     await page.locator("#locate").tap()
     cards = page.locator(".card")
-    await expect(cards).to_have_count(5, timeout=PATIENCE)
+    await expect(cards).to_have_count(5)
     name = await cards.first.locator("h3").inner_text()
     await cards.first.get_by_role("button").first.tap()
     await answered(page)
@@ -186,7 +184,7 @@ async def test_without_a_location_a_pin_on_a_bare_map_will_do(phone: Phone) -> N
     await expect(page.locator(".seat").first).to_be_attached()
     await expect(page.locator("#map")).to_contain_text("没有允许定位也没关系")
     await page.locator("#map-use").tap()
-    await expect(page.locator(".card")).to_have_count(5, timeout=PATIENCE)
+    await expect(page.locator(".card")).to_have_count(5)
 
 
 async def test_a_keyboard_is_enough(phone: Phone) -> None:
@@ -209,7 +207,7 @@ async def test_a_keyboard_is_enough(phone: Phone) -> None:
 async def test_nobody_is_kept_out(phone: Phone, scheme: str) -> None:
     page = await phone.opens(width=320, at=YANHU, color_scheme=scheme)
     await page.locator("#locate").tap()
-    await expect(page.locator(".card")).to_have_count(5, timeout=PATIENCE)
+    await expect(page.locator(".card")).to_have_count(5)
     await page.locator(".card").first.get_by_role("button").first.tap()
     await answered(page)
     assert await serious_faults(page) == []

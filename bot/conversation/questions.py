@@ -10,7 +10,7 @@ from typing import Any
 from bot.conversation.numbers import chosen_number
 from bot.errors import Problem
 from bot.i18n import Text, Voice, _
-from bot.messages import Button, Incoming, Outgoing
+from bot.messages import Button, Incoming, Outgoing, typed_location
 
 LONGEST_ANSWER = 2000
 
@@ -41,7 +41,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class AskLocation:
-    """A question answered with a location; `or_words`: the name of a place or county will do as well.
+    """A question answered with a location, shared or in degrees; `or_words`: the name of a place or county will do too.
 
     Where nothing but a location will do, the ways out are shown beside it.
     """
@@ -110,8 +110,8 @@ def read(asked: dict[str, Any], exchange: int, heard: Incoming) -> Any:
     match asked["kind"]:
         case "text" if heard.text.strip():
             return _own_words(heard)
-        case "location" if heard.location:
-            return heard.location
+        case "location" if location := heard.location or typed_location(heard.text):
+            return location
         case "location" if asked.get("or_words") and 0 < len(heard.text.strip()) <= LONGEST_ANSWER:
             return heard.text.strip()
         case "photo" if heard.event == "photo":

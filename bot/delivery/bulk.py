@@ -125,10 +125,7 @@ class Bulk:
         now = self._clock()
         async with self._database.reading() as db:
             broadcasts = await claims.sending(db, self._channel, now)
-            loose = claims.due_letters(self._channel, "bulk", now, self._reached(now))
-            is_loose = not broadcasts and await claims.is_any(db, loose)
-            if is_loose and await claims.is_paused(db, self._channel, "bulk", now):
-                return 0
+            is_loose = not broadcasts and await self._is_any_loose(db, now)
         for broadcast in broadcasts:
             if claimed := await self._claim(broadcast, room, now):
                 return claimed
@@ -153,6 +150,13 @@ class Bulk:
         await self._start(ready, screened.others, room, now)
         self._look_at = min(2 * len(letters), _MOST_LOOKED_AT) if letters and not ready else 0
         return len(letters)
+
+    async def _is_any_loose(self, db: AsyncSession, now: datetime) -> bool:
+        if not await claims.is_any_due(db, self._channel, "bulk", now):
+            return False
+        if await claims.is_paused(db, self._channel, "bulk", now):
+            return False
+        return await claims.is_any(db, claims.due_letters(self._channel, "bulk", now, self._reached(now)))
 
     async def _claim_loose(self, room: int, now: datetime) -> int:
         """Bulk rows outside any broadcast: with words of their own, or somebody's digest."""

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, func, or_, select, text, update
+from sqlalchemy import Select, and_, bindparam, case, exists, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -31,7 +31,14 @@ class Sending:
 
 async def is_paused(db: AsyncSession, channel: str, lane: str, now: datetime) -> bool:
     """Whether the lane waits: the platform asked for it or, for bulk, somebody must first say that it may go on."""
-    return lane != "answer" and bool(await db.scalar(select(_paused(channel, lane, now))))
+    if lane == "answer":
+        return False
+    return await _PAUSED[lane == "bulk"].first(db, channel=channel, now=now) is not None
+
+
+async def is_any_due(db: AsyncSession, channel: str, lane: str, now: datetime) -> bool:
+    """Whether a row with words of its own is due, for whomever: the quick look, which is nearly always in vain."""
+    return await _DUE[lane == "bulk"].first(db, channel=channel, lane=lane, now=now) is not None
 
 
 def due_letters(
@@ -43,11 +50,10 @@ def due_letters(
     once for anybody else. An earlier row that another process has locked
     but not yet marked still reads as queued, so its successor stays where it is.
     """
-    earlier = aliased(Outbound)
     waits_for_earlier = (
-        select(earlier.id)
-        .where(earlier.contact_id == Outbound.contact_id, earlier.state == "queued", earlier.lane == lane)
-        .where(earlier.id < Outbound.id, earlier.rank <= Outbound.rank, earlier.at <= now)
+        select(_EARLIER.id)
+        .where(_EARLIER.contact_id == Outbound.contact_id, _EARLIER.state == "queued", _EARLIER.lane == lane)
+        .where(_EARLIER.id < Outbound.id, _EARLIER.rank <= Outbound.rank, _EARLIER.at <= now)
         .exists()
     )
     due = (
@@ -104,20 +110,15 @@ async def claim(db: AsyncSession, due: Select[int], limit: int, now: datetime) -
 
 async def sending(db: AsyncSession, channel: str, now: datetime) -> list[Sending]:
     """The broadcasts with something due on `channel` if it is not paused, the most urgent first, then the oldest."""
-    query = (
-        select(Broadcast.id, Notice.id, Notice.version, Notice.category, Notice.urgency, Notice.valid_until)
-        .join(Notice, Notice.id == Broadcast.notice_id)
-        .where(Broadcast.state == "sending", ~_paused(channel, "bulk", now))
-        .where(exists().where(Outbound.broadcast_id == Broadcast.id, *_is_due(channel, now)))
-    )
-    found = [Sending(*row) for row in await db.execute(query)]
+    found = [Sending(*row) for row in await _SENDING.all(db, channel=channel, now=now)]
     return sorted(found, key=lambda one: (RANKS[one.urgency], one.id))
 
 
 def due_of(broadcast_id: int, channel: str, now: datetime) -> Select[int]:
     """The due rows of one broadcast, none unless it is being sent."""
     goes_on = exists().where(Broadcast.id == broadcast_id, Broadcast.state == "sending")
-    rows = select(Outbound.id).where(Outbound.broadcast_id == broadcast_id, *_is_due(channel, now))
+    due = (Outbound.state == "queued", Outbound.channel == channel, Outbound.due <= now)
+    rows = select(Outbound.id).where(Outbound.broadcast_id == broadcast_id, *due)
     return rows.where(goes_on).order_by(Outbound.due)
 
 
@@ -156,15 +157,6 @@ async def last_list(db: AsyncSession, contact_id: int, since: datetime) -> tuple
     return tuple(list_.tokens) if list_ and list_.shown_at >= since else ()
 
 
-def _paused(channel: str, lane: str, now: datetime) -> ColumnElement[bool]:
-    channels = (channel, EVERYWHERE) if lane == "bulk" else (channel,)
-    return exists().where(Pause.channel.in_(channels), Pause.until > now)
-
-
-def _is_due(channel: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    return (Outbound.state == "queued", Outbound.channel == channel, Outbound.due <= now)
-
-
 async def _users(db: AsyncSession, contact_ids: Collection[int]) -> dict[int, str]:
     if not contact_ids:
         return {}
@@ -173,10 +165,23 @@ async def _users(db: AsyncSession, contact_ids: Collection[int]) -> dict[int, st
     }
 
 
+def _pauses(*channels: str) -> Select[str]:
+    """The pauses of the channel that the statement is run for, or of one of `channels`."""
+    return select(Pause.channel).where(Pause.channel.in_([bindparam("channel"), *channels]), Pause.until > _NOW)
+
+
+def _sending() -> Select[int, int, int, str, str, datetime | None]:
+    due = exists().where(Outbound.broadcast_id == Broadcast.id, *_IS_DUE)
+    return (
+        select(Broadcast.id, Notice.id, Notice.version, Notice.category, Notice.urgency, Notice.valid_until)
+        .join(Notice, Notice.id == Broadcast.notice_id)
+        .where(Broadcast.state == "sending", ~_pauses(EVERYWHERE).exists(), due)
+    )
+
+
 def _waiting() -> Select[int, str, str, int]:
     """Looked at with every message that somebody is answered on the spot."""
-    due = Outbound.due <= bindparam("now", type_=Outbound.due.type)
-    is_due = and_(Outbound.state == "queued", Outbound.lane != "bulk", due)
+    is_due = and_(Outbound.state == "queued", Outbound.lane != "bulk", Outbound.due <= _NOW)
     lane = case((Outbound.state == "waiting", ""), else_=Outbound.lane).label("waits_in")
     return (
         select(Contact.id, Contact.locale, lane, func.max(Outbound.id))
@@ -187,4 +192,12 @@ def _waiting() -> Select[int, str, str, int]:
     )
 
 
+_EARLIER = aliased(Outbound)
+_NOW = bindparam("now", type_=Outbound.due.type)
+_IS_DUE = (Outbound.state == "queued", Outbound.channel == bindparam("channel"), Outbound.due <= _NOW)
+_IS_DUE_IN_LANE = select(Outbound.id).where(*_IS_DUE, Outbound.lane == bindparam("lane")).limit(1)
+# By whether it is for the bulk lane, which is paused for other reasons and where rows of broadcasts are not looked at.
+_DUE = {False: Prepared(_IS_DUE_IN_LANE), True: Prepared(_IS_DUE_IN_LANE.where(Outbound.rank == LOOSE))}
+_PAUSED = {False: Prepared(_pauses()), True: Prepared(_pauses(EVERYWHERE))}
+_SENDING = Prepared(_sending())
 _WAITING = Prepared(_waiting())

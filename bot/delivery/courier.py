@@ -122,9 +122,11 @@ class Courier:
         now, taking = self._clock(), self._channels[channel]
         if isinstance(taking, Presence) and not taking.present():
             return 0
-        due = claims.due_letters(channel, lane, now, self._reached(channel, now), taking.can.forms)
         async with self._database.reading() as db:
-            if await claims.is_paused(db, channel, lane, now) or not await claims.is_any(db, due):
+            if not await claims.is_any_due(db, channel, lane, now) or await claims.is_paused(db, channel, lane, now):
+                return 0
+            due = claims.due_letters(channel, lane, now, self._reached(channel, now), taking.can.forms)
+            if not await claims.is_any(db, due):
                 return 0
         async with self._database.writing() as db:
             letters = await claims.claim(db, due, limit, now)

@@ -9,7 +9,7 @@ from bot.handlers.menu import share
 from bot.handlers.places import show_card
 from bot.handlers.searches import Search, packed, unpacked
 from bot.i18n import _
-from bot.messages import Button, Location
+from bot.messages import Button, Location, typed_location
 from bot.services import wishes
 from bot.services.city import City, County
 from bot.services.directory import Directory, Listing
@@ -25,7 +25,9 @@ _CLEARLY_BETTER = 6.0  # of 100 points for how well a name fits
 
 
 def read(text: str, turn: Turn) -> Route | None:
-    """The route for words that ask for a place; None where they do not."""
+    """The route for words that ask for a place, or tell a position; None where they do neither."""
+    if typed_location(text):
+        return Route(by_degrees, reads=True)
     wish = _wish(turn, text)
     if wish is None:
         return None
@@ -33,6 +35,13 @@ def read(text: str, turn: Turn) -> Route | None:
 
 
 router.reader = read
+
+
+def by_degrees(turn: Turn) -> None:
+    """A position that was typed is answered like one that was shared."""
+    location = typed_location(turn.heard.text)
+    assert location is not None
+    _show_at(turn, location, Wish(), first_contact=turn.person.is_new)
 
 
 def by_words(turn: Turn) -> None:
@@ -83,7 +92,7 @@ class Find(Dialog, name="find"):
     async def take_where(self, turn: Turn, where: Location | str) -> Next:
         kept, _elsewhere = unpacked(self.wish)
         if isinstance(where, Location):
-            nearest.show(turn, Search(kept, where.lat, where.lng), first_contact=self.first_contact)
+            _show_at(turn, where, kept, first_contact=self.first_contact)
             return Done()
         wish = _answer_to_where(turn, where, kept)
         if wish is None:
@@ -106,7 +115,7 @@ def _answer_to_where(turn: Turn, words: str, kept: Wish) -> Wish | None:
         return replace(kept, county=said.county, near=_place_in(said))
     if county := turn.use(City).county_named(words):
         return replace(kept, county=county.code)
-    if len(words) <= _LONGEST_NAME and not said:
+    if len(words) <= _LONGEST_NAME and not said and any(letter.isalpha() for letter in words):
         return replace(kept, near=words)
     return said
 
@@ -177,6 +186,18 @@ def _let_choose(turn: Turn, found: list[Listing], wish: Wish) -> None:
         number = searches.number(place.id)
         rows.append((Button(place.name, f"p.{number}" if wish.named else f"o.{number}.{code}"),))
     turn.say(_("Which one do you mean?"), *rows, share(turn))
+
+
+def _show_at(turn: Turn, location: Location, wish: Wish, *, first_contact: bool) -> None:
+    """The list around a location; of one that was typed it is said how it was understood."""
+    is_typed = turn.heard.location is None
+    at = _("{lat}, {lng} (taken as WGS-84)", lat=f"{location.lat:.8g}", lng=f"{location.lng:.8g}")
+    nearest.show(
+        turn,
+        Search(wish, location.lat, location.lng, elsewhere=is_typed),
+        origin=turn.word(at) if is_typed else "",
+        first_contact=first_contact,
+    )
 
 
 def _show_around(turn: Turn, place: Listing, wish: Wish) -> None:

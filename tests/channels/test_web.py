@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError, web
+from aiohttp import ClientWebSocketResponse, ClientWSTimeout, WSMsgType, WSServerHandshakeError, web
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,7 +66,9 @@ class Room:
 
     async def socket(self, query: str = "", **headers: str) -> Tab:
         url = f"{self.serving.origin}/chat/ws{query}"
-        return Tab(await self.client.ws_connect(url, headers=headers, max_msg_size=0))
+        # Who closes while an answer is made does not wait for the farewell, which comes after it.
+        farewell = ClientWSTimeout(ws_close=0.1)
+        return Tab(await self.client.ws_connect(url, headers=headers, max_msg_size=0, timeout=farewell))
 
     async def tab(self) -> Tab:
         tab = await self.socket()

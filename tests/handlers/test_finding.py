@@ -16,6 +16,21 @@ async def test_a_wish_waits_for_the_location(rider: RiderInTest) -> None:
     rider.does_not_see("西街充电点")
 
 
+@pytest.mark.parametrize("typed", [f"{LAT},{LNG}", f"{LNG}， {LAT}", f"北纬{LAT} 东经{LNG}", f"{LAT}°N {LNG}°E"])
+async def test_a_typed_position_is_a_location_and_says_how_it_was_read(rider: RiderInTest, typed: str) -> None:
+    await rider.says(typed)
+    rider.sees("From 35.016, 110.993 (taken as WGS-84)", "东街爱心驿站", "西街充电点")
+    await rider.says("哪儿有热水")
+    await rider.says(typed)
+    rider.sees("From 35.016, 110.993 (taken as WGS-84), Hot water", "东街爱心驿站")
+    rider.does_not_see("西街充电点")
+
+
+async def test_a_typed_position_that_is_nowhere(rider: RiderInTest) -> None:
+    await rider.says("200.5, 300.5")
+    rider.sees("That is no point on the earth")
+
+
 async def test_the_first_list_after_a_wish_asks_for_the_vehicle(rider: RiderInTest) -> None:
     await rider.says("哪儿有热水")
     await rider.shares(LAT, LNG)
@@ -72,6 +87,14 @@ async def test_a_place_that_nobody_knows_is_asked_for_again(rider: RiderInTest) 
     rider.sees("I know no place called", "火星广场")
     await rider.shares(LAT, LNG)
     rider.sees("Nearest to you, Toilet")
+
+
+@pytest.mark.parametrize("words", ["99", "？？"])
+async def test_what_has_no_letter_is_no_place(rider: RiderInTest, words: str) -> None:
+    await rider.says("哪儿有热水")
+    await rider.says(words)
+    rider.sees("Sorry, I did not understand that", "Where are you?")
+    rider.does_not_see("no place called")
 
 
 async def test_other_things_can_be_said_while_the_location_is_awaited(rider: RiderInTest) -> None:

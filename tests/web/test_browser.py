@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, expect
 
 from bot.database import Database
 from bot.messages import Address, Button, Outgoing
-from tests.browser import Serving, Watched, serious_faults
+from tests.browser import PATIENCE, Serving, Watched, serious_faults
 from tests.web.scripted import NOON, Bot, Map, app_for, channel_for
 
 # The smallest picture there is.
@@ -46,7 +46,7 @@ class Phone:
         )
         self.stack.push_async_callback(context.close)
         self.page = await context.new_page()
-        self.page.set_default_timeout(8000)
+        self.page.set_default_timeout(PATIENCE)
         self.watched.append(Watched(self.page, context, self.serving.origin))
         await self.page.goto(self.serving.origin + path)
         return self.page
@@ -208,8 +208,7 @@ async def test_words_written_while_the_program_restarts_are_sent_once(phone: Pho
     phone.bot.go.clear()
     await says(page, "in the gap")
     await expect(page.locator(".own.waiting")).to_have_count(1)
-    async with asyncio.timeout(10):
-        await phone.bot.called.wait()
+    await phone.bot.called.wait()
     phone.bot.go.set()
     await phone.restarts()
     await says(page, "after it")
@@ -227,7 +226,7 @@ async def test_a_lost_network_is_said_and_mended(phone: Phone) -> None:
     await says(page, "kept")
     await expect(page.locator(".own.waiting")).to_have_count(1)
     await phone.comes_back()
-    await expect(page.locator(".bot").last).to_contain_text("You said: kept", timeout=15_000)
+    await expect(page.locator(".bot").last).to_contain_text("You said: kept")
     await expect(page.locator("#banner")).to_be_hidden()
 
 

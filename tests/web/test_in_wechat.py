@@ -23,7 +23,7 @@ from bot.services.tokens import Tokens
 from bot.web import sign_in as pages
 from bot.web.server import build_app
 from bot.web.site import Site
-from tests.browser import Serving
+from tests.browser import PATIENCE, Serving
 from tests.standins.wechat import WeChatStandIn
 from tests.web.scripted import CITY, NOON, ZONE, Bot, channel_for, voice
 
@@ -150,7 +150,7 @@ async def test_in_a_real_browser(house: House, browser: Browser) -> None:
     context = await browser.new_context(user_agent=PHONE, locale="zh-CN", has_touch=True)
     await context.route("https://res.wx.qq.com/**", lambda route: route.fulfill(body=THEIR_SCRIPT))
     page = await context.new_page()
-    page.set_default_timeout(8000)
+    page.set_default_timeout(PATIENCE)
     faults: list[str] = []
     page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
     await page.goto(f"{origin}/")

@@ -23,6 +23,12 @@ GRACE = timedelta(minutes=10)
 _EXPIRED_AT_ONCE = 5_000
 _READY = ("approved", "scheduled")
 _UNSENT = ("queued", "waiting", "digest")
+_IS_OVER = (
+    Broadcast.state == "sending",
+    Broadcast.resolved_at.is_not(None),
+    ~exists().where(Outbound.broadcast_id == Broadcast.id, Outbound.state == "queued"),
+)
+_ANY_OVER = select(Broadcast.id).where(*_IS_OVER).limit(1)
 
 
 async def begin_due(database: Database, now: datetime, newsroom: Newsroom) -> int:
@@ -73,13 +79,11 @@ async def enlist(db: AsyncSession, rider_id: int, reach: Reach, now: datetime) -
 
 async def finish(database: Database, now: datetime) -> int:
     """End the broadcasts of which nothing is left to send; what waits for a contact or the digest goes on waiting."""
-    left = exists().where(Outbound.broadcast_id == Broadcast.id, Outbound.state == "queued")
-    over = (Broadcast.state == "sending", Broadcast.resolved_at.is_not(None))
     async with database.reading() as db:
-        if not await db.scalar(select(Broadcast.id).where(*over, ~left).limit(1)):
+        if not await db.scalar(_ANY_OVER):
             return 0
     async with database.writing() as db:
-        ended = update(Broadcast).where(*over, ~left).values(state="finished", finished_at=now)
+        ended = update(Broadcast).where(*_IS_OVER).values(state="finished", finished_at=now)
         return await rows_changed(db, ended.execution_options(synchronize_session=False))
 
 

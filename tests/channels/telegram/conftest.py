@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
+from bot.callbacks import Post, Reply
 from bot.channels import Answer, unsure
 from bot.channels.telegram import TelegramChannel
+from bot.channels.telegram.webhook import Webhook
 from bot.messages import Address, Incoming, Outgoing
 from bot.web.front import Front
 from tests.standins.telegram import TelegramStandIn
@@ -44,7 +46,10 @@ class Mind:
 
 
 class World:
-    """One bot: the messages and other calls that it paced, its beats and sleeps; sleeping takes no time."""
+    """One bot: the messages and other calls that it paced, its beats and sleeps; sleeping takes no time.
+
+    `pushed`: so many requests have arrived at its webhook.
+    """
 
     def __init__(self, telegram: TelegramStandIn) -> None:
         self.telegram = telegram
@@ -54,6 +59,7 @@ class World:
         self.beats: list[tuple[bool, str]] = []
         self.slept: list[float] = []
         self.public_url = ""
+        self.pushed = 0
         self._listening: list[asyncio.Task[None]] = []
         self._channels: list[TelegramChannel] = []
         self._front: Front | None = None
@@ -84,12 +90,22 @@ class World:
         self.public_url = f"http://127.0.0.1:{site.getsockname()[1]}"
         channel = self.channel(public_url=self.public_url)
         callback = channel.callback(self.mind.hear, lambda heard: self.mind.at_once(heard))
-        self._front = Front(web.Application(), [callback], seconds_to_close=1)
+        self._front = Front(web.Application(), [self._counting(callback)], seconds_to_close=1)
         await self._front.listen_at(site)
         await channel.start()
         self.listen(channel)
         await until(lambda: (True, "webhook") in self.beats)
         return channel
+
+    def _counting(self, callback: Webhook) -> Webhook:
+        answer = callback.answer
+
+        def counted(post: Post) -> Reply | Awaitable[Reply]:
+            self.pushed += 1
+            return answer(post)
+
+        callback.answer = counted  # type: ignore[method-assign]  # it listens in
+        return callback
 
     async def poll(self) -> TelegramChannel:
         """The bot behind long polling, polling."""
@@ -125,8 +141,8 @@ class World:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Wait until it holds; fails after five seconds."""
-    async with asyncio.timeout(30):  # the program itself ends it within five seconds
+    """Wait until it holds; fails after half a minute."""
+    async with asyncio.timeout(30):
         while not holds():  # noqa: ASYNC110 (what is waited for happens across a real connection)
             await asyncio.sleep(0.002)
 

@@ -16,7 +16,7 @@ from bot.channels.telegram.webhook import LONGEST_QUEUE, Webhook
 from bot.messages import Button, Incoming, Outgoing, Place
 from tests.channels.telegram.conftest import COMMANDS, SECRET, World, until
 from tests.channels.telegram.test_encode import PNG
-from tests.standins.telegram import TelegramStandIn
+from tests.standins.telegram import Pushed, TelegramStandIn
 from tests.standins.telegram_updates import Person
 
 STATION = Place("yc-1", "爱心驿站", 35.026412, 111.00746, "红旗东街")
@@ -298,11 +298,10 @@ class TestOrder:
 
         world.mind.answer = slow_for_wang
         await world.serve()
-        pushes = []
+        pushes: list[asyncio.Task[Pushed]] = []
         for i in range(5):
             pushes.append(asyncio.create_task(telegram.push(wang.says(str(i)))))
-            await until(lambda: len(world.mind.heard) == 1)
-            await asyncio.sleep(0.01)
+            await until(lambda: world.pushed == len(pushes))
         assert (await telegram.push(li.says("我呢"))).status == 200
         assert world.mind.texts(511) == ["0"]
         gate.set()

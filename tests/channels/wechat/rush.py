@@ -12,6 +12,7 @@ from bot.database import Database
 from bot.messages import Incoming
 from tests.callback import CallbackWorld, behind_an_account
 from tests.channels.wechat.phone import Phone, Reply, Response
+from tests.program import GLANCE
 
 # What they say by turns, and what is part of the answer: one turn writes, the other only reads.
 SAID = (("反映", "遇到"), ("帮助", "位置"))
@@ -63,12 +64,16 @@ class SlowWire:
 
 @dataclass
 class Rush:
-    """How it went: seconds until each delivery was answered, how often each message was heard, who got no answer."""
+    """How it went: seconds until each delivery was answered, how often each message was heard, who got no answer.
+
+    `held_up`: seconds for which other programs had the processor that this one was due.
+    """
 
     took: list[float] = field(default_factory=list)
     heard: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
     put_off: int = 0
+    held_up: float = 0.0
 
 
 class Impatient(Phone):
@@ -100,9 +105,20 @@ async def rush(
         went.took.clear()
         wire.delay = slow
         # The phones are in this process too: all in one instant, they would hold up each other.
+        watching = asyncio.create_task(_is_held_up(went))
         await asyncio.gather(*(_asks(went, phone, n, arriving * n) for n, phone in enumerate(phones)))
+        watching.cancel()
         wire.delay = 0.0
     return went
+
+
+async def _is_held_up(went: Rush) -> None:
+    """Note by how much later than asked for sleeping ends, unless this process worked meanwhile."""
+    while True:
+        began, worked = time.monotonic(), time.process_time()
+        await asyncio.sleep(GLANCE)
+        late = time.monotonic() - began - GLANCE
+        went.held_up += max(0.0, late - (time.process_time() - worked))
 
 
 async def _asks(went: Rush, phone: Phone, number: int, after: float) -> None:

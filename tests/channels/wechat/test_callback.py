@@ -12,6 +12,7 @@ from bot.channels.wechat.exchanges import LEASE
 from bot.messages import Address, Incoming, Outgoing
 from tests.channels.wechat.conftest import LONG, NOW, SHORT, WORDS, Process, World
 from tests.channels.wechat.phone import AES_KEY, OTHER_KEY, Phone, Response
+from tests.program import until
 
 in_both_modes = pytest.mark.parametrize("mode", ["plain", "aes"])
 in_aes_mode = pytest.mark.parametrize("mode", ["aes"])
@@ -263,7 +264,7 @@ class TestSlowAnswers:
         phone.patience = 0.05
         await phone.delivers_once(xml)
         gate.opens.set()
-        await asyncio.sleep(0.05)
+        await until(lambda: all(row.answer is not None for row in world.memory.rows.values()))
         reply = await phone.says("附近")
         assert reply
         assert reply.text == "预约\n\n附近"

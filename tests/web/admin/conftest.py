@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientResponse, DummyCookieJar, FormData, web
 from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.database import Database
 from bot.messages import Capabilities
@@ -100,15 +101,13 @@ class Desk:
             for role in ROLES:
                 counties = [COUNTY] if role == "county" else []
                 await staff.add(db, role, role, counties=counties, password_hash=password_hash(), now=self.now)
-        for role in ROLES:
-            self._browsers[role] = await self.logged_in(role)
+            for role in ROLES:
+                self._browsers[role] = await self._opened(db, role)
 
     async def logged_in(self, login: str) -> Browser:
         """One more browser in which somebody is logged in."""
         async with self.database.writing() as db:
-            member = await authority.member_called(db, login)
-            opened = await staff.open_session(db, member.id, self.now)
-        return Browser(self.client, opened.token, opened.csrf, member)
+            return await self._opened(db, login)
 
     def as_role(self, role: str) -> Browser:
         """The browser of the account with that role."""
@@ -118,6 +117,11 @@ class Desk:
     def stranger(self) -> Browser:
         """Somebody who is not logged in."""
         return Browser(self.client, "", "", Member(0, "", "viewer", ()))
+
+    async def _opened(self, db: AsyncSession, login: str) -> Browser:
+        member = await authority.member_called(db, login)
+        opened = await staff.open_session(db, member.id, self.now)
+        return Browser(self.client, opened.token, opened.csrf, member)
 
     async def refresh(self) -> None:
         """Load the places into the directory, as the program's loop does."""
