@@ -282,7 +282,7 @@ class Engine:
                 for address in {heard.sender, *turn.changed}:
                     await self._database.notify(db, "people", _named(address))
                 return [], Said(tuple(turn.said), changed=tuple(turn.changed))
-            saved = [people.kept(person.contact_id, talk)] if talk != before else []
+            saved = [*turn.writes, *([people.kept(person.contact_id, talk)] if talk != before else [])]
             said = await self._said(turn, talk)
             if only_read:
                 # Nothing but the first contact was saved: heard again, this may be answered again.
