@@ -250,8 +250,7 @@ class Engine:
             self.people.forget(address)
         if not rows:
             return said
-        sent = asyncio.ensure_future(self._deliver(rows, heard.sender))
-        task = asyncio.create_task(_finished(sent))
+        task = asyncio.create_task(_finished(self._deliver(rows, heard.sender)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return replace(said, sent=task)
@@ -273,7 +272,7 @@ class Engine:
             person, talk = met
             if person.stopped:
                 await _resume(db, person.contact_id)
-            turn = self._turn(replace(person, stopped=False), heard, can, now)
+            turn = self._turn(replace(person, stopped=False) if person.stopped else person, heard, can, now)
             turn.session = db
             before = replace(talk)
             only_read = await act(turn, talk)
