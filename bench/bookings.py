@@ -8,6 +8,7 @@ round trip (one statement on PostgreSQL, one call into the database's thread on 
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import sqlite3
@@ -27,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select, text
 
-from bot.app import features, resources_of
+from bot.app import NEW_OBJECTS, features, resources_of
 from bot.channels import Channel
 from bot.conversation.engine import Engine
 from bot.database import Database, migrate
@@ -123,6 +124,9 @@ def main(arguments: Sequence[str] = ()) -> int:
 
 
 async def _run(riders: int, at_once: int, rounds: int) -> None:
+    # As the program does when it starts.
+    gc.set_threshold(NEW_OBJECTS)
+    gc.freeze()
     measured = []
     with TemporaryDirectory() as folder:
         urls = (f"sqlite:///{folder}/engine.db", f"sqlite:///{folder}/plain.db")
@@ -141,7 +145,8 @@ async def _run(riders: int, at_once: int, rounds: int) -> None:
 
 
 async def _measure(urls: tuple[str, str], riders: int, at_once: int, rounds: int) -> Measured:
-    ours, theirs = (Database(url, pool_size=at_once) for url in urls)
+    # With as many connections as the program opens.
+    ours, theirs = (Database(url) for url in urls)
     users = [f"u{n}" for n in range(riders)]
     for database in (ours, theirs):
         await migrate(database)

@@ -75,8 +75,8 @@ class Voice:
         weekdays, months = _names(self.locale)
         weekday = weekdays[local.weekday()]
         if self.locale.startswith("zh"):
-            return f"{local.month}月{local.day}日 {weekday} {local:%H:%M}"
-        return f"{weekday} {local.day} {months[local.month]} {local:%H:%M}"
+            return f"{local.month}月{local.day}日 {weekday} {local.hour:02}:{local.minute:02}"
+        return f"{weekday} {local.day} {months[local.month]} {local.hour:02}:{local.minute:02}"
 
 
 @cache

@@ -26,10 +26,13 @@ class Seals:
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
+        self._keys: dict[str, bytes] = {}
 
     def key(self, purpose: str, length: int = 32) -> bytes:
-        """A key for `purpose` alone (HMAC-SHA256 of the secret, at most 32 bytes)."""
-        return hmac.digest(self._secret, purpose.encode(), hashlib.sha256)[:length]
+        """A key for `purpose`, one of a few names, alone (HMAC-SHA256 of the secret, at most 32 bytes)."""
+        if (key := self._keys.get(purpose)) is None:
+            key = self._keys[purpose] = hmac.digest(self._secret, purpose.encode(), hashlib.sha256)
+        return key[:length]
 
     def signature(self, purpose: str, subject: str, length: int = 16) -> str:
         """URL-safe text that only this installation can make of `subject`."""

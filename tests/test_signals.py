@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -80,6 +81,22 @@ async def test_who_erased_themselves_at_one_process_is_a_stranger_at_the_other(
         await until(lambda: there.engine.people.get(who) is None)  # noqa: B023 (waited for)
         assert here.engine.people.get(who) is None
         assert "Vehicle: not given" in await hears(there, who, text="/settings")
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+async def test_a_dialog_that_begins_at_one_process_may_end_at_the_other(programs: tuple[Program, Program]) -> None:
+    here, there = programs
+    for _time in range(2):
+        await hears(there, MEI, text="/settings")
+    await hears(here, MEI, text="/report")
+    await until(lambda: there.engine.people.get(MEI) is None)
+    await hears(there, MEI, text="/cancel")
+    known = there.engine.people.get(MEI)
+    assert known
+    assert not known.dialog
+    # Nobody tells that it is over: who still believes in it finds that out by looking.
+    here.engine.people.keep(replace(known, dialog=True))
+    assert "Vehicle: not given" in await hears(here, MEI, text="/settings")
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)

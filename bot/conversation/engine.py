@@ -250,8 +250,7 @@ class Engine:
             self.people.forget(address)
         if not rows:
             return said
-        sent = asyncio.ensure_future(self._deliver(rows, heard.sender))
-        task = asyncio.create_task(_finished(sent))
+        task = asyncio.create_task(_finished(self._deliver(rows, heard.sender)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return replace(said, sent=task)
@@ -273,7 +272,7 @@ class Engine:
             person, talk = met
             if person.stopped:
                 await _resume(db, person.contact_id)
-            turn = self._turn(replace(person, stopped=False), heard, can, now)
+            turn = self._turn(replace(person, stopped=False) if person.stopped else person, heard, can, now)
             turn.session = db
             before = replace(talk)
             only_read = await act(turn, talk)
@@ -282,7 +281,7 @@ class Engine:
                 for address in {heard.sender, *turn.changed}:
                     await self._database.notify(db, "people", _named(address))
                 return [], Said(tuple(turn.said), changed=tuple(turn.changed))
-            saved = [people.kept(person.contact_id, talk)] if talk != before else []
+            saved = [*turn.writes, *([people.kept(person.contact_id, talk)] if talk != before else [])]
             said = await self._said(turn, talk)
             if only_read:
                 # Nothing but the first contact was saved: heard again, this may be answered again.
@@ -290,7 +289,8 @@ class Engine:
                 await people.unnote(db, heard)
                 return [], Said(said)
             known = replace(turn.person, dialog=bool(talk.dialog), is_new=False)
-            is_same = known == person and not turn.changed
+            # Whoever still believes that a dialog is open only looks once too often: telling holds up other commits.
+            is_same = known in (person, replace(person, dialog=False)) and not turn.changed
             for address in (*(() if is_same else (heard.sender,)), *turn.changed):
                 saved += self._database.notice("people", _named(address))
             rows = await outbox.put_answers(db, person.contact_id, heard, said, at=now, beside=saved)

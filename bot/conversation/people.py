@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, true
+from sqlalchemy import bindparam, delete, exists, literal, select, true, union_all
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -91,9 +91,6 @@ async def note_and_lock(db: AsyncSession, heard: Incoming, now: datetime) -> tup
         if noted is None:
             return None
         row = noted[1:] if noted[1] is not None else None
-        if row and row[_EXCHANGE] is None:
-            # Their first talk may have begun after that statement did, while it waited for the lock.
-            row = await _FIND.first(db, channel=address.channel, user=address.user)
     is_new = row is None
     if row is None:
         await _make(db, heard, now)
@@ -165,12 +162,20 @@ def _noted() -> Any:
 def _noted_and_locked() -> Any:
     """In one round trip: the key, the contact's lock, and the talk as it stands once that lock is held.
 
-    The talk is locked as well, because only a row that is locked is read again if it changed meanwhile.
+    The talk is locked as well, because only a row that is locked is read again if it changed meanwhile. One that is
+    not there is made, because only an insertion meets one that began while this statement waited for the lock.
     """
     noted = _noted().cte("noted")
     mine = _found(*_PERSON).with_for_update(of=Contact).cte("mine")
     is_mine = _TALKS.c.contact_id == select(mine.c.id).scalar_subquery()
-    talk = select(_TALKS).where(is_mine).with_for_update().cte("talk")
+    old = select(_TALKS).where(is_mine).with_for_update().cte("old")
+    values: dict[str, Any] = {"dialog": "", "step": "", "exchange": 0, "draft": {}, "asked": {}, "trail": []}
+    first = select(mine.c.id, *(literal(values[column.name], column.type) for column in _TALK))
+    first = first.where(~exists().where(_TALKS.c.contact_id == mine.c.id))
+    made = insert(_TALKS).from_select(["contact_id", *(column.name for column in _TALK)], first)
+    there = made.on_conflict_do_update(index_elements=["contact_id"], set_={"contact_id": made.excluded.contact_id})
+    new = there.returning(*_TALKS.c).cte("new")
+    talk = union_all(select(old), select(new)).cte("talk")
     columns = (*(column for column in mine.c), *(talk.c[column.name] for column in _TALK))
     return select(noted.c.key, *columns).select_from(noted.outerjoin(mine, true()).outerjoin(talk, true()))
 

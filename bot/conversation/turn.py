@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.database import Database
+from bot.database import Database, Write
 from bot.i18n import Text, Voice
 from bot.messages import Address, Button, Capabilities, Incoming, Outgoing
 
@@ -68,6 +68,8 @@ class Turn:
     follows: str = ""
     # What was read in this turn and may be needed again before its end.
     seen: dict[Any, Any] = field(default_factory=dict)
+    # What is still to be written, together with the answers: nothing in this turn reads it.
+    writes: list[Write] = field(default_factory=list)
     # Other addresses of this person of which something changed, so that no copy of them, and of this one, is used
     # any more. What changed of this one alone is said by replacing `person`.
     changed: list[Address] = field(default_factory=list)

@@ -46,6 +46,10 @@ MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
 DATABASE_TROUBLE = (DBAPIError, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
+# Of a moment as it is kept on SQLite: its zone, always UTC, is left out.
+_LENGTH = len("2026-01-31 23:59:59.000000")
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """Aware UTC in, aware UTC out, also on SQLite, which forgets time zones."""
 
@@ -67,11 +71,11 @@ def _aware(value: datetime | None) -> datetime | None:
 
 def _to_text(value: datetime | None) -> str | None:
     aware = _aware(value)
-    return aware.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds") if aware else None
+    return aware.astimezone(UTC).isoformat(" ", "microseconds")[:_LENGTH] if aware else None
 
 
 def _from_text(value: str | None) -> datetime | None:
-    return datetime.fromisoformat(value).replace(tzinfo=UTC) if value else None
+    return datetime.fromisoformat(f"{value}+00:00") if value else None
 
 
 class ReadOnly(Exception):

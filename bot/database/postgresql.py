@@ -31,8 +31,7 @@ class PostgresqlTurns:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         async with self._places:
             kept = await self._begun()
-            session = AsyncSession(kept.connection, expire_on_commit=False)
-            session.info[DRIVER] = kept.driver
+            session = kept.session
             try:
                 yield session
                 if session.in_transaction():
@@ -42,7 +41,7 @@ class PostgresqlTurns:
                 if await kept.raw.execute("COMMIT") != "COMMIT":
                     raise asyncpg.InFailedSQLTransactionError("the transaction had failed before its end")
             except BaseException:
-                await asyncio.shield(self._undo(kept, session))
+                await asyncio.shield(self._undo(kept))
                 raise
             self._free.append(kept)
 
@@ -51,10 +50,8 @@ class PostgresqlTurns:
         """For one prepared statement, a transaction of its own: one round trip where `transaction` needs three."""
         async with self._places:
             kept = await self._open()
-            session = AsyncSession(kept.connection, expire_on_commit=False)
-            session.info[DRIVER] = kept.driver
             try:
-                yield session
+                yield kept.session
             except BaseException:
                 await asyncio.shield(kept.drop())
                 raise
@@ -97,10 +94,12 @@ class PostgresqlTurns:
         raw: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection
         # Each statement finds its rows by a key, whatever the values: planning it anew costs more than running it.
         await raw.execute("SET plan_cache_mode = force_generic_plan")
-        return _Kept(connection, raw, _Direct(self._engine.dialect, raw))
+        session = AsyncSession(connection, expire_on_commit=False)
+        session.info[DRIVER] = _Direct(self._engine.dialect, raw)
+        return _Kept(connection, raw, session)
 
-    async def _undo(self, kept: "_Kept", session: AsyncSession) -> None:
-        await session.close()
+    async def _undo(self, kept: "_Kept") -> None:
+        await kept.session.close()
         try:
             await kept.raw.execute("ROLLBACK")
         except _LOST:
@@ -111,11 +110,11 @@ class PostgresqlTurns:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A connection as SQLAlchemy sees it, as the driver does, and as prepared statements do."""
+    """A connection as SQLAlchemy sees it and as the driver does, and the session that runs on it."""
 
     connection: AsyncConnection
     raw: asyncpg.Connection
-    driver: "_Direct"
+    session: AsyncSession
 
     async def drop(self) -> None:
         """Let go of it for good."""

@@ -69,16 +69,11 @@ class Recorder:
         while self._waiting:
             taken: list[tuple[Sequence[Outcome], asyncio.Future[None]]] = []
             try:
-                if self._database.embedded:
-                    async with self._database.turn() as db:
-                        # What came while this transaction stood in line goes with it.
-                        outcomes = self._take(taken)
-                        await self._write(db, outcomes)
-                else:
-                    outcomes = self._take(taken)
-                    is_plain = all(_is_plain(outcome) for outcome in outcomes)
-                    async with self._database.single() if is_plain else self._database.turn() as db:
-                        await self._write(db, outcomes)
+                is_plain = _are_plain(self._waiting[0][0])
+                async with self._database.single() if is_plain else self._database.turn() as db:
+                    # What came while this stood in line for a connection goes with it.
+                    outcomes = self._take(taken, only_plain=is_plain)
+                    await self._write(db, outcomes)
             except Exception as error:  # noqa: BLE001 (whatever it is, everybody who waits hears of it)
                 for _some, done in taken or self._everything():
                     if not done.done():
@@ -91,10 +86,10 @@ class Recorder:
                 if not done.done():
                     done.set_result(None)
 
-    def _take(self, taken: list[tuple[Sequence[Outcome], asyncio.Future[None]]]) -> list[Outcome]:
+    def _take(self, taken: list[tuple[Sequence[Outcome], asyncio.Future[None]]], *, only_plain: bool) -> list[Outcome]:
         """The outcomes that are written together next; `taken` gets those who wait for them."""
         count = 0
-        while self._waiting and count < _MOST_TOGETHER:
+        while self._waiting and count < _MOST_TOGETHER and (_are_plain(self._waiting[0][0]) or not only_plain):
             taken.append(self._waiting.popleft())
             count += len(taken[-1][0])
         return [outcome for some, _done in taken for outcome in some]
@@ -143,9 +138,9 @@ class Recorder:
             await editors.tell_of_halt(db, broadcast, notice, reason, newsroom=newsroom, now=now)
 
 
-def _is_plain(outcome: Outcome) -> bool:
-    """Whether nothing but its own row changes by it."""
-    return outcome.state == "sent" and not (outcome.tokens or outcome.carried or outcome.rest)
+def _are_plain(outcomes: Sequence[Outcome]) -> bool:
+    """Whether nothing but their own rows changes by them."""
+    return all(one.state == "sent" and not (one.tokens or one.carried or one.rest) for one in outcomes)
 
 
 async def write(db: AsyncSession, outcomes: Sequence[Outcome]) -> None:

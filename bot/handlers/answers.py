@@ -37,11 +37,12 @@ def details(turn: Turn, said: str, questions: Sequence[Intake]) -> Details:
 
 
 async def before(turn: Turn, question: Intake) -> str:
-    """The name or number that this rider gave for a booking that is still to come."""
+    """The name or number that this rider gave for a booking that is still to come or was today."""
     if question.kind not in ("name", "phone"):
         return ""
     rider_id = turn.person.rider_id
-    mine = [one for one in await bookings.mine(turn.db, rider_id, now=turn.now) if one.state != "held"]
+    found = await bookings.mine(turn.db, rider_id, now=turn.now, desk=turn.use(Desk))
+    mine = [one for one in found if one.state != "held"]
     if not mine:
         return ""
     last = await bookings.details_of(turn.db, rider_id, booking_id=mine[-1].id, desk=turn.use(Desk))

@@ -21,7 +21,7 @@ MORE = "more"
 @router.reads("/bookings", "bookings", "我的预约", "我的預約")
 @router.reads_press("bookings")
 async def my_bookings(turn: Turn) -> None:
-    mine = await bookings.mine(turn.db, turn.person.rider_id, now=turn.now)
+    mine = await bookings.mine(turn.db, turn.person.rider_id, now=turn.now, desk=turn.use(Desk))
     book = (Button(turn.word(_("🗓 Book something")), "book"), Button(turn.word(MENU), "menu"))
     lines = [turn.word(_("Your bookings:") if mine else _("You have no bookings."))]
     lines += await _standing(turn)

@@ -52,7 +52,7 @@ async def mine(turn: Turn) -> None:
         turn.say(_("Nothing is kept of you."))
         return
     county = turn.use(City).counties.get(kept.county)
-    booked = await bookings.mine(turn.db, turn.person.rider_id, now=turn.now)
+    booked = await bookings.mine(turn.db, turn.person.rider_id, now=turn.now, desk=turn.use(Desk))
     lines = [
         turn.word(_("This is everything kept of you:")),
         turn.word(_("With us since: {at}", at=kept.since)),

@@ -112,7 +112,9 @@ async def _confirmed(turn: Turn, hold_id: int, details: Callable[[Offering], Det
     offering = held.booking.offering
     if not offering.is_shown(desk):
         raise offerings.NoSuchOffering
-    return await bookings.confirm_locked(turn.db, held, details=details(offering), now=turn.now, desk=desk)
+    booking, writes = await bookings.confirmation(turn.db, held, details=details(offering), now=turn.now, desk=desk)
+    turn.writes += writes
+    return booking
 
 
 def _owner(turn: Turn) -> str:

@@ -8,6 +8,7 @@ from bot.services import bookings, linking, sessions
 from bot.services.bookings.holding import CODE_LENGTH, CODE_LETTERS
 from bot.services.desk import Desk
 from bot.services.linking import OnChat
+from bot.services.roles import ROLE_NAMES
 from bot.services.sessions import Guest, Roll
 
 router = Router()
@@ -55,7 +56,7 @@ async def link(turn: Turn) -> None:
             "This chat is linked to {login} ({role}).\n/today shows the sessions of the day. Type a booking's six "
             "characters to check somebody in. /staff out ends it.",
             login=member.login,
-            role=member.role,
+            role=ROLE_NAMES[member.role],
         ),
         (Button(turn.word(_("Today")), "today"),),
     )

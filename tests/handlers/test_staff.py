@@ -38,7 +38,13 @@ async def test_a_chat_is_linked_by_a_code(world: World) -> None:
     await boss.says("/staff WRONGCODE")
     boss.sees("Sorry, I did not get that")
     await boss.says(f"/staff {code.lower()}")
-    boss.sees("linked to li (operator)")
+    boss.sees("linked to li (Operator: offerings, bookings, check-in)")
+    await boss.says("/language")
+    await boss.taps("简体中文")
+    await boss.says("/staff")
+    boss.sees("已绑定 li（运营：服务、预约、签到）")
+    await boss.says("/language")
+    await boss.taps("English")
     await boss.says(f"/staff {code}")
     await boss.says("今日")
     boss.sees("There is no session today.")
@@ -57,6 +63,11 @@ async def test_the_day_shows_who_comes_masked(rider: RiderInTest, fair: Fair, wo
     boss.sees("王** is checked in: Riders' health check")
     await boss.taps("Who comes")
     boss.sees("1 of 1 here", "✓ here")
+    await rider.says("我的预约")
+    await rider.taps("Wed 25 Nov 10:00 · Riders' health check · you were there")
+    await world.passes(days=1)
+    await rider.says("我的预约")
+    rider.sees("You have no bookings.")
 
 
 async def test_two_sessions_are_chosen_from(rider: RiderInTest, fair: Fair, world: World) -> None:

@@ -114,7 +114,9 @@ async def confirm(
     Raises HoldExpired, ConsentNeeded, LimitReached (by the phone), BadPhone, BadAnswer, NoSuchBooking.
     """
     held = await locked(db, rider_id, booking_id=booking_id)
-    return await confirm_locked(db, held, details=details, now=now, desk=desk)
+    booking, writes = await confirmation(db, held, details=details, now=now, desk=desk)
+    await together(db, writes)
+    return booking
 
 
 async def locked(db: AsyncSession, rider_id: int, *, booking_id: int) -> Held:
@@ -125,17 +127,20 @@ async def locked(db: AsyncSession, rider_id: int, *, booking_id: int) -> Held:
     return Held(reading.from_values(row), bool(row[-1]))
 
 
-async def confirm_locked(db: AsyncSession, held: Held, *, details: Details, now: datetime, desk: Desk) -> Booking:
-    """The same as `confirm`, with what `locked` returned."""
+async def confirmation(
+    db: AsyncSession, held: Held, *, details: Details, now: datetime, desk: Desk
+) -> tuple[Booking, list[Write]]:
+    """What `confirm` comes to for a booking that is `locked`, and what the caller writes before `db` ends."""
     booking = held.booking
     if booking.state in ("booked", "pending"):
-        return booking
+        return booking, []
     if booking.state != "held":
         raise HoldExpired
     values = await personal(db, booking, details, may_keep=held.may_keep, desk=desk)
     state = "pending" if booking.offering.approval else "booked"
     confirmed = Write(_CONFIRM, {"booking_id": booking.id, "new_state": state, **values})
-    return await settled(db, booking, state, now=now, desk=desk, beside=confirmed)
+    made, writes = _settled(booking, state, now=now, desk=desk)
+    return made, [confirmed, *writes]
 
 
 async def let_go(db: AsyncSession, rider_id: int, *, booking_id: int, now: datetime, desk: Desk) -> None:
@@ -160,14 +165,10 @@ async def personal(
     return columns
 
 
-async def settled(
-    db: AsyncSession, booking: Booking, state: str, *, now: datetime, desk: Desk, beside: Write | None = None
-) -> Booking:
-    """Note that a seat became a booking, and make its reminders due; `beside` is written in the same go."""
-    made = replace(booking, state=state, until=None)
-    writes = [beside] if beside else []
-    writes += reminders.due([made], now=now, desk=desk) if state == "booked" else []
-    await together(db, [*writes, _step(booking.id, now, booking.state, state)])
+async def settled(db: AsyncSession, booking: Booking, state: str, *, now: datetime, desk: Desk) -> Booking:
+    """Note that a seat became a booking, and make its reminders due."""
+    made, writes = _settled(booking, state, now=now, desk=desk)
+    await together(db, writes)
     return made
 
 
@@ -317,6 +318,12 @@ async def _not_free(db: AsyncSession, session_id: int, offering: Offering, now: 
     if session.state != "open" or session.starts_at <= now:
         return SessionGone()
     return SessionFull(waitlist=offering.waitlist)
+
+
+def _settled(booking: Booking, state: str, *, now: datetime, desk: Desk) -> tuple[Booking, list[Write]]:
+    made = replace(booking, state=state, until=None)
+    reminded = reminders.due([made], now=now, desk=desk) if state == "booked" else []
+    return made, [*reminded, _step(booking.id, now, booking.state, state)]
 
 
 def _step(booking_id: int, now: datetime, before: str, after: str, *, who: str = "rider", **more: Any) -> Write:

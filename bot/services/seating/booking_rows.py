@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select
@@ -16,6 +16,7 @@ from bot.models import Offering as OfferingRow
 from bot.models import Place
 from bot.models import Session as SessionRow
 from bot.services import offerings
+from bot.services.desk import Desk
 from bot.services.offerings import Offering
 from bot.services.seating import session_rows as sessions
 from bot.services.seating.session_rows import Session
@@ -120,10 +121,12 @@ async def one(db: AsyncSession, rider_id: int, *, booking_id: int, now: datetime
     return placed
 
 
-async def mine(db: AsyncSession, rider_id: int, *, now: datetime) -> list[Booking]:
-    """What this rider has before them, the next first; those that wait know their position."""
-    ahead = and_(Row.state.in_(LIVE), SessionRow.ends_at > now)
-    query = selected().where(Row.rider_id == rider_id, ahead, or_(Row.state != "held", Row.until > now))
+async def mine(db: AsyncSession, rider_id: int, *, now: datetime, desk: Desk) -> list[Booking]:
+    """What this rider has before them and where they have been today, by time; those that wait know their position."""
+    midnight = datetime.combine(now.astimezone(desk.zone), time(), desk.zone)
+    ahead = and_(Row.state.in_(LIVE), SessionRow.ends_at > now, or_(Row.state != "held", Row.until > now))
+    was_there = and_(Row.state == "attended", SessionRow.ends_at > midnight)
+    query = selected().where(Row.rider_id == rider_id, or_(ahead, was_there))
     rows = (await db.execute(query.order_by(SessionRow.starts_at, Row.id))).mappings()
     return await _placed(db, [from_row(row) for row in rows])
 

@@ -7,8 +7,8 @@ from aiohttp import web
 from bot.i18n import Text, _
 from bot.services import accounts, credentials, linking, staff
 from bot.services.authority import NotAllowed
+from bot.services.roles import ROLE_NAMES
 from bot.web.admin.gate import CONSOLE, MEMBER, SITE, Pages, go, show
-from bot.web.admin.roles import ROLE_NAMES
 from bot.web.staff import keep_session
 
 pages = Pages()

@@ -11,8 +11,8 @@ from bot.errors import Problem
 from bot.i18n import Text
 from bot.services import accounts, credentials, staff
 from bot.services.accounts import Account
+from bot.services.roles import ROLE_NAMES
 from bot.web.admin.gate import CONSOLE, MEMBER, SITE, Pages, go, number_in, show
-from bot.web.admin.roles import ROLE_NAMES
 from bot.web.site import locale_of
 
 pages = Pages()
