@@ -125,6 +125,15 @@ class Engine:
         self._seen.keep(person.address, said)
         return tuple([_drawn(message) for message in said])
 
+    async def read(self, heard: Incoming, can: Capabilities) -> Said | None:
+        """What `hear` answers where nothing but reading comes of it; None, and nothing has happened, for all else."""
+        mine = await self._lines.join(heard.sender)
+        try:
+            said = await self._answered(heard, can, self._clock())
+        finally:
+            self._lines.leave(heard.sender, mine)
+        return replace(said, direct=tuple(_drawn(message) for message in said.direct)) if said else None
+
     async def drain(self) -> None:
         """Wait until every answer that was handed over has been tried once."""
         if self._tasks:
@@ -132,6 +141,10 @@ class Engine:
 
     async def _hear(self, heard: Incoming, can: Capabilities) -> Said:
         now = self._clock()
+        return await self._answered(heard, can, now) or await self._write(heard, can, now)
+
+    async def _answered(self, heard: Incoming, can: Capabilities, now: datetime) -> Said | None:
+        """The answer to danger, and to what only needs reading."""
         if heard.text and (danger := emergency(heard.text[:MOST_WORDS])):
             locale = known.locale if (known := self.people.get(heard.sender)) else spoken(heard.locale)
             voice = i18n.voice(locale, self._zone)
@@ -148,7 +161,7 @@ class Engine:
                 return await self._read(turn, route)
             if turn.session:
                 await turn.session.close()
-        return await self._write(heard, can, now)
+        return None
 
     def _turn(self, person: Person, heard: Incoming, can: Capabilities, now: datetime) -> Turn:
         return Turn(

@@ -22,6 +22,15 @@ class Dictionary:
     async def begin(self, key: str, user: str, *, now: datetime, **_more: object) -> Begun:
         return Begun(key not in self._answers, now, self._answers.get(key))
 
+    async def look(self, key: str, user: str, *, now: datetime) -> Begun:
+        return Begun(key not in self._answers, now, self._answers.get(key))
+
+    def open(self, user: str, **_more: object) -> None:
+        """Nothing is pushed, so there are no windows."""
+
+    async def settle(self) -> None:
+        """Nothing is written down."""
+
     async def keep(self, key: str, user: str, answer: bytes, **_more: object) -> None:
         self._answers[key] = answer
 
@@ -41,6 +50,7 @@ async def serve() -> None:
         memory=Dictionary(),
         words={"zh_CN": Words("", "", "")},
         now=Clock(None),
+        read=hear,
         aes_keys=(AES_KEY,) if IS_AES else (),
     )
     front = Front(web.Application(), [channel.callback(hear)])
