@@ -143,4 +143,4 @@ def _query(raw: bytes) -> dict[str, str]:
     query = raw.decode("latin-1")
     if "%" in query or "+" in query:
         return dict(parse_qsl(query, keep_blank_values=True))
-    return {name: value for name, _equals, value in (one.partition("=") for one in query.split("&"))}
+    return {name: value for name, _equals, value in [one.partition("=") for one in query.split("&")]}

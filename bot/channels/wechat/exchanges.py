@@ -65,8 +65,8 @@ class Exchange:
     """The work on one message.
 
     It is ours until `mine_until`. `waiting` of its `deliveries` are here now. `shelved` is what `send` brought, by
-    key. `kept` is the answer, `owed` as long as nobody was told it, `telling` writes down that somebody was.
-    `is_erased`: its person asked to be forgotten.
+    key. `kept` is the answer, `page` what one reply says of it if that is known already, `owed` as long as nobody was
+    told it, `telling` writes down that somebody was. `is_erased`: its person asked to be forgotten.
     """
 
     letter: Letter
@@ -82,6 +82,7 @@ class Exchange:
     has_failed: bool = False
     shelved: dict[str, Texts] = field(default_factory=dict)
     kept: Kept | None = None
+    page: encode.Page | None = None
     owed: bool = False
     telling: asyncio.Task[None] | None = None
 
@@ -136,7 +137,7 @@ class Exchanges:
             return self._put_off(exchange)
         if exchange.owed or exchange.telling:
             await self._tell(exchange, kept, until)
-        said, _rest = encode.page(kept.texts, self._wiring.words)
+        said, _rest = exchange.page or encode.page(kept.texts, self._wiring.words)
         return encode.reply(letter.user, letter.account, kept.at, said)
 
     async def missed(self, key: str) -> None:
@@ -273,11 +274,11 @@ class Exchanges:
         texts = await self._encoded(answer.direct, letter.user)
         if self._wiring.arrived:
             await self._receive(exchange, self._wiring.arrived)
-        kept = self._kept(texts)
-        if exchange.shelved or not exchange.waiting or self._rest(kept):
+        page = encode.page(texts, self._wiring.words)
+        if exchange.shelved or not exchange.waiting or page.rest:
             await self._keep(exchange, texts, {})
         else:
-            exchange.kept = kept
+            exchange.kept, exchange.page = Kept(int(now.timestamp()), texts), page
         return True
 
     async def _begin(self, exchange: Exchange) -> Begun:
@@ -382,7 +383,7 @@ class Exchanges:
         return self._wiring.words[encode.locale_of(exchange.heard.text)]
 
     def _rest(self, kept: Kept) -> str:
-        return encode.page(kept.texts, self._wiring.words)[1]
+        return encode.page(kept.texts, self._wiring.words).rest
 
     def _kept(self, texts: Texts) -> Kept:
         return Kept(int(self._wiring.now().timestamp()), texts)

@@ -12,11 +12,10 @@ DEEPEST = 3
 _START = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^<>]*\?>\s*)?<xml>")
 _SEALED = re.compile(rb"<Encrypt>\s*(?:<!\[CDATA\[)?([A-Za-z0-9+/=]+)(?:\]\]>)?\s*</Encrypt>")
 # An element with nothing but characters that mean themselves, quoted or plain.
-_LEAF = re.compile(
-    r"<([A-Za-z_][A-Za-z0-9_.-]*)>"
-    r"(?:<!\[CDATA\[([^\]\x00-\x08\x0b-\x1f\ufffe\uffff]*(?:\](?!\]>)[^\]\x00-\x08\x0b-\x1f\ufffe\uffff]*)*)\]\]>"
-    r"|([^<>&\]\x00-\x08\x0b-\x1f\ufffe\uffff]*))</\1>"
-)
+_CONTROLS = r"\x00-\x08\x0b-\x1f\ufffe\uffff"
+_QUOTED = rf"[^\]{_CONTROLS}]*(?:\](?!\]>)[^\]{_CONTROLS}]*)*"
+_PLAIN = rf"[^<>&\]{_CONTROLS}]*"
+_LEAF = re.compile(rf"<([A-Za-z_][A-Za-z0-9_.-]*)>(<!\[CDATA\[)?((?(2){_QUOTED}|{_PLAIN}))(?(2)\]\]>)</\1>")
 _SPACES = " \t\n"
 # Whatever XML 1.0 has no way to write.
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -50,8 +49,9 @@ def _flat(body: bytes) -> dict[str, str] | None:
         return None
     if parts[0] != "<xml>" or parts[-1].strip(_SPACES) != "</xml>" or "".join(parts[4:-1:4]).strip(_SPACES):
         return None
-    texts = [quoted if plain is None else plain for quoted, plain in zip(parts[2::4], parts[3::4], strict=True)]
-    return dict(zip(reversed(parts[1::4]), reversed(texts), strict=True))
+    names = parts[1::4]
+    fields = dict(zip(names, parts[3::4], strict=False))
+    return fields if len(fields) == len(names) else None
 
 
 def _tree(body: bytes) -> dict[str, str]:
