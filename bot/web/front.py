@@ -25,7 +25,8 @@ SECONDS_IDLE = 75.0
 BACKLOG = 1024
 
 # A request whose every byte is as it should be (RFC 9112, 9110); in doubt it is aiohttp's.
-_HEAD = re.compile(rb"POST (/[!-~]*) HTTP/1\.1\r\n((?:[!#-'*+.^_`|~\w-]+:[\t -~\x80-\xff]*\r\n)+)\r\n", re.ASCII)
+_LINE = re.compile(rb"POST (/[!-~]*) HTTP/1\.1")
+_FIELDS = re.compile(rb"(?:[!#-'*+.^_`|~\w-]+:[\t -~\x80-\xff]*\r\n)+", re.ASCII)
 _FIELD = re.compile(rb"([^:\r]+):[\t ]*([^\r]*?)[\t ]*\r\n")
 _LENGTH = re.compile(rb"\d{1,9}", re.ASCII)
 _NOT_PLAIN = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"})
@@ -191,24 +192,31 @@ def _read(data: bytes, starts: Iterable[tuple[bytes, Callback]]) -> _Request | N
     callback = next((callback for start, callback in starts if data.startswith(start)), None)
     if callback is None:
         return None if any(start.startswith(data) for start, _callback in starts) else _FOREIGN
-    head = _HEAD.match(data)
-    if head is None:
-        is_whole = b"\r\n\r\n" in data or len(data) > LONGEST_HEAD
-        return _FOREIGN if is_whole else None
-    target, fields = head.groups()
-    path, _mark, query = target.partition(b"?")
-    pairs = _FIELD.findall(fields)
-    headers = {name.lower(): value for name, value in pairs}
-    length = headers.get(b"content-length", b"")
-    is_plain = len(headers) == len(pairs) and _NOT_PLAIN.isdisjoint(headers) and b"host" in headers
-    stays_open = headers.get(b"connection", b"keep-alive").lower() == b"keep-alive"
-    if path != callback.path.encode() or not is_plain or not stays_open or not _LENGTH.fullmatch(length):
+    start = data.find(b"\r\n\r\n") + 4
+    if start < 4:
+        return _FOREIGN if len(data) > LONGEST_HEAD else None
+    line, _end, fields = data[: start - 2].partition(b"\r\n")
+    asked, headers = _LINE.fullmatch(line), _plain_headers(fields)
+    if asked is None or headers is None:
         return _FOREIGN
-    start = head.end()
-    end = start + int(length)
-    if end - start > callback.largest:
+    path, _mark, query = asked[1].partition(b"?")
+    end = start + int(headers[b"content-length"])
+    if path != callback.path.encode() or end - start > callback.largest:
         return _FOREIGN
     return _Request(callback, query, headers, data[start:end], end) if len(data) >= end else None
+
+
+@lru_cache(256)
+def _plain_headers(fields: bytes) -> Mapping[bytes, bytes] | None:
+    """The headers of a request that is ours to read, else None; a platform sends the same ones again and again."""
+    if len(fields) > LONGEST_HEAD or not _FIELDS.fullmatch(fields):
+        return None
+    pairs = _FIELD.findall(fields)
+    headers = {name.lower(): value for name, value in pairs}
+    is_plain = len(headers) == len(pairs) and _NOT_PLAIN.isdisjoint(headers) and b"host" in headers
+    stays_open = headers.get(b"connection", b"keep-alive").lower() == b"keep-alive"
+    has_length = _LENGTH.fullmatch(headers.get(b"content-length", b""))
+    return MappingProxyType(headers) if is_plain and stays_open and has_length else None
 
 
 @lru_cache(1)
