@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import i18n, outbox
@@ -25,7 +27,7 @@ from bot.conversation.router import Route, Router
 from bot.conversation.shown import Shown
 from bot.conversation.talks import Conversation, Refused
 from bot.conversation.turn import Person, Talk, Turn
-from bot.database import DATABASE_TROUBLE, Database, insert, together
+from bot.database import DATABASE_TROUBLE, Database, Prepared, together
 from bot.errors import Problem
 from bot.i18n import _, spoken
 from bot.messages import Address, Button, Capabilities, Incoming, Outgoing, numbered
@@ -235,7 +237,7 @@ class Engine:
             return said
         shown, tokens = _numbered(said)
         if tokens:
-            async with self._database.writing() as db:
+            async with self._database.single() as db:
                 await _keep_list(db, turn.person.contact_id, tokens, turn.now)
         return shown
 
@@ -418,12 +420,7 @@ def _numbered(said: tuple[Outgoing, ...]) -> tuple[tuple[Outgoing, ...], list[st
 
 
 async def _keep_list(db: AsyncSession, contact_id: int, tokens: list[str], now: datetime) -> None:
-    values = {"tokens": tokens, "shown_at": now}
-    await db.execute(
-        insert(db, Choices)
-        .values(contact_id=contact_id, **values)
-        .on_conflict_do_update(index_elements=["contact_id"], set_=values)
-    )
+    await _KEEP_LIST.all(db, contact_id=contact_id, tokens=tokens, shown_at=now)
 
 
 async def _stop(db: AsyncSession, address: Address, now: datetime) -> None:
@@ -439,3 +436,14 @@ async def forget_old(db: AsyncSession, now: datetime) -> None:
     """Drop the lists that have expired and the keys that no platform repeats any more (three days)."""
     await db.execute(delete(Choices).where(Choices.shown_at < now - LIST_LIVES))
     await db.execute(delete(Heard).where(Heard.at < now - timedelta(days=3)))
+
+
+def _lists_kept() -> Any:
+    columns = {name: bindparam(name, type_=_CHOICES.c[name].type) for name in ("contact_id", "tokens", "shown_at")}
+    put = insert(_CHOICES).values(**columns)
+    new = {name: put.excluded[name] for name in ("tokens", "shown_at")}
+    return put.on_conflict_do_update(index_elements=["contact_id"], set_=new)
+
+
+_CHOICES: Any = Choices.__table__
+_KEEP_LIST = Prepared(_lists_kept())

@@ -1,11 +1,13 @@
 """Our channel, with a conversation that says one sentence and a memory that is a dictionary."""
 
 import asyncio
+import gc
 from datetime import datetime
 
 from aiohttp import web
 
 from bench.wechat.servers.settings import AES_KEY, APP_ID, HOST, IS_AES, PORT, TOKEN, answer
+from bot.app import NEW_OBJECTS
 from bot.channels import Answer
 from bot.channels.wechat import Begun, PassiveWeChatChannel, Words
 from bot.clock import Clock
@@ -43,6 +45,7 @@ async def hear(heard: Incoming) -> Answer:
 
 
 async def serve() -> None:
+    gc.set_threshold(NEW_OBJECTS)
     channel = PassiveWeChatChannel(
         APP_ID,
         TOKEN,
