@@ -5,7 +5,8 @@ import gc
 import os
 import socket
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from ipaddress import ip_address
 from typing import Any
@@ -362,23 +363,15 @@ class Program:
     def hear_on(self, channel: Channel) -> Hear:
         """What `channel` calls with everything that comes in."""
         turns = self.metrics.turns.labels(channel.name)
-        errors = self.metrics.errors.labels(channel.name)
         seconds, can, engine = self.metrics.turn_seconds, channel.can, self.engine
         fetch = channel.fetch if isinstance(channel, Photographer) else None
 
         async def hear(heard: Incoming) -> Answer:
             began = monotonic()
-            try:
+            with self._failures_on(channel.name):
                 if heard.photo:
                     heard = await photographs.developed(heard, fetch, self.database)
                 said = await engine.hear(heard, can)
-            except DATABASE_TROUBLE as trouble:
-                errors.inc()
-                self._outage.goes_on(trouble)
-                raise Unheard from trouble
-            except Exception:
-                errors.inc()
-                raise
             turns.inc()
             seconds.observe(monotonic() - began)
             if said.locale and isinstance(channel, Polyglot):
@@ -402,6 +395,31 @@ class Program:
             return Answer(said)
 
         return at_once
+
+    async def _read(self, heard: Incoming) -> Answer | None:
+        """The answer to what only needs reading."""
+        await asyncio.sleep(0)  # whoever asks may run in no task yet, which a database needs
+        began, channel = monotonic(), self.channels[heard.sender.channel]
+        with self._failures_on(channel.name):
+            said = await self.engine.read(heard, channel.can)
+        if said is None:
+            return None
+        self.metrics.turns.labels(channel.name).inc()
+        self.metrics.turn_seconds.observe(monotonic() - began)
+        return Answer(said.direct)
+
+    @contextmanager
+    def _failures_on(self, channel: str) -> Iterator[None]:
+        """Count what goes wrong; a database that is away is Unheard, and spoken of once."""
+        try:
+            yield
+        except DATABASE_TROUBLE as trouble:
+            self.metrics.errors.labels(channel).inc()
+            self._outage.goes_on(trouble)
+            raise Unheard from trouble
+        except Exception:
+            self.metrics.errors.labels(channel).inc()
+            raise
 
     def _web_channel(self) -> WebChannel:
         def verify(token: str) -> str | None:
@@ -441,6 +459,7 @@ class Program:
             Tokens(self.database, self.seals, self.clock),
             now=self.clock,
             zone=self.city.zone,
+            read=self._read,
             arrived=lambda person: self.courier.bring(person),
         )
 

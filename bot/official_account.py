@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 
 from bot import i18n
+from bot.channels import Read
 from bot.channels.wechat import ACCOUNTS, Begun, PassiveWeChatChannel, WeChatChannel, Words, js_sdk, menu, templates
 from bot.channels.wechat.api import Api
 from bot.channels.wechat.budget import GRANTS, Fetch, Tokens
@@ -88,12 +89,14 @@ def official_account(
     *,
     now: Callable[[], datetime],
     zone: ZoneInfo,
+    read: Read,
     arrived: Callable[[Address], Awaitable[None]],
     patience: float = PATIENCE,
 ) -> OfficialAccount:
     """The account of `settings`. Raises Misconfigured for forms that cannot be understood.
 
-    `arrived` is told who is there, `patience` is how many seconds a request waits.
+    `read` answers what only needs reading, `arrived` is told who is there, `patience` is how many seconds a request
+    waits.
     """
     can, words, api = ACCOUNTS[settings.wechat_account], own_words(zone), api_of(settings, tokens)
     # Who is only answered has no window that anybody would look at.
@@ -111,6 +114,7 @@ def official_account(
         event_datum=settings.wechat_event_datum,
         is_urgent=lambda text: emergency(text) is not None,
         asks_place=_asks_place,
+        read=read,
         reported=partial(_report, database, now) if can.mass else None,
         arrived=arrived,
         push=push,

@@ -1,5 +1,6 @@
 """People of the stories on WeChat: what they say crosses the real callback, what is pushed a stand-in of the API."""
 
+import asyncio
 import base64
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -57,9 +58,17 @@ class CallbackWorld(World):
         return RiderOnWeChat(self, Address(self.channel.name, user), locale)
 
     async def hear(self, heard: Incoming) -> Answer:
-        # WeChat tells nobody's language; the stories are told in English.
-        said = await self.engine.hear(replace(heard, locale=self.languages[heard.sender.user]), self.channel.can)
+        said = await self.engine.hear(self._in_their_language(heard), self.channel.can)
         return Answer(said.direct, said.sent)
+
+    async def read(self, heard: Incoming) -> Answer | None:
+        await asyncio.sleep(0)
+        said = await self.engine.read(self._in_their_language(heard), self.channel.can)
+        return Answer(said.direct) if said else None
+
+    def _in_their_language(self, heard: Incoming) -> Incoming:
+        """WeChat tells nobody's language; the stories are told in English."""
+        return replace(heard, locale=self.languages[heard.sender.user])
 
 
 @asynccontextmanager
@@ -84,6 +93,7 @@ async def behind_an_account(
             tokens,
             now=lambda: world.now,
             zone=CITY.zone,
+            read=lambda heard: world.read(heard),
             arrived=lambda person: world.courier.bring(person),
             patience=patience,
         )

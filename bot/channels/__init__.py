@@ -49,6 +49,8 @@ class Answer:
 
 # Raises Unheard, or whatever a bug raises.
 Hear = Callable[[Incoming], Awaitable[Answer]]
+# The same of what nothing but reading comes of; of anything else nothing happens, and the answer is None.
+Read = Callable[[Incoming], Awaitable[Answer | None]]
 
 
 # What `Hear` would answer directly, where that is known without waiting; None where it is not, and nothing happened.

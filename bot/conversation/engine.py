@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import i18n, outbox
@@ -25,7 +27,7 @@ from bot.conversation.router import Route, Router
 from bot.conversation.shown import Shown
 from bot.conversation.talks import Conversation, Refused
 from bot.conversation.turn import Person, Talk, Turn
-from bot.database import DATABASE_TROUBLE, Database, insert, together
+from bot.database import DATABASE_TROUBLE, Database, Prepared, together
 from bot.errors import Problem
 from bot.i18n import _, spoken
 from bot.messages import Address, Button, Capabilities, Incoming, Outgoing, numbered
@@ -125,6 +127,15 @@ class Engine:
         self._seen.keep(person.address, said)
         return tuple([_drawn(message) for message in said])
 
+    async def read(self, heard: Incoming, can: Capabilities) -> Said | None:
+        """What `hear` answers where nothing but reading comes of it; None, and nothing has happened, for all else."""
+        mine = await self._lines.join(heard.sender)
+        try:
+            said = await self._answered(heard, can, self._clock())
+        finally:
+            self._lines.leave(heard.sender, mine)
+        return replace(said, direct=tuple(_drawn(message) for message in said.direct)) if said else None
+
     async def drain(self) -> None:
         """Wait until every answer that was handed over has been tried once."""
         if self._tasks:
@@ -132,6 +143,10 @@ class Engine:
 
     async def _hear(self, heard: Incoming, can: Capabilities) -> Said:
         now = self._clock()
+        return await self._answered(heard, can, now) or await self._write(heard, can, now)
+
+    async def _answered(self, heard: Incoming, can: Capabilities, now: datetime) -> Said | None:
+        """The answer to danger, and to what only needs reading."""
         if heard.text and (danger := emergency(heard.text[:MOST_WORDS])):
             locale = known.locale if (known := self.people.get(heard.sender)) else spoken(heard.locale)
             voice = i18n.voice(locale, self._zone)
@@ -148,7 +163,7 @@ class Engine:
                 return await self._read(turn, route)
             if turn.session:
                 await turn.session.close()
-        return await self._write(heard, can, now)
+        return None
 
     def _turn(self, person: Person, heard: Incoming, can: Capabilities, now: datetime) -> Turn:
         return Turn(
@@ -222,7 +237,7 @@ class Engine:
             return said
         shown, tokens = _numbered(said)
         if tokens:
-            async with self._database.writing() as db:
+            async with self._database.single() as db:
                 await _keep_list(db, turn.person.contact_id, tokens, turn.now)
         return shown
 
@@ -405,12 +420,7 @@ def _numbered(said: tuple[Outgoing, ...]) -> tuple[tuple[Outgoing, ...], list[st
 
 
 async def _keep_list(db: AsyncSession, contact_id: int, tokens: list[str], now: datetime) -> None:
-    values = {"tokens": tokens, "shown_at": now}
-    await db.execute(
-        insert(db, Choices)
-        .values(contact_id=contact_id, **values)
-        .on_conflict_do_update(index_elements=["contact_id"], set_=values)
-    )
+    await _KEEP_LIST.all(db, contact_id=contact_id, tokens=tokens, shown_at=now)
 
 
 async def _stop(db: AsyncSession, address: Address, now: datetime) -> None:
@@ -426,3 +436,14 @@ async def forget_old(db: AsyncSession, now: datetime) -> None:
     """Drop the lists that have expired and the keys that no platform repeats any more (three days)."""
     await db.execute(delete(Choices).where(Choices.shown_at < now - LIST_LIVES))
     await db.execute(delete(Heard).where(Heard.at < now - timedelta(days=3)))
+
+
+def _lists_kept() -> Any:
+    columns = {name: bindparam(name, type_=_CHOICES.c[name].type) for name in ("contact_id", "tokens", "shown_at")}
+    put = insert(_CHOICES).values(**columns)
+    new = {name: put.excluded[name] for name in ("tokens", "shown_at")}
+    return put.on_conflict_do_update(index_elements=["contact_id"], set_=new)
+
+
+_CHOICES: Any = Choices.__table__
+_KEEP_LIST = Prepared(_lists_kept())

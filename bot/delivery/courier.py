@@ -79,7 +79,7 @@ class Courier:
         Their mail comes again only when there is something new; the rest of it is theirs to ask for.
         """
         now = self._clock()
-        async with self._database.turn() as db:
+        async with self._database.single() as db:
             waiting = await claims.waiting_for(db, to, now)
         for one in sorted(waiting, key=lambda one: one.lane or "z"):
             if one.lane:

@@ -1,16 +1,20 @@
 """What a channel remembers of messages and their answers, for all processes: one row a message, and not for long."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
+import structlog
 from sqlalchemy import and_, bindparam, case, delete, exists, func, literal, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from bot.database import Database, Prepared, Write, together
+from bot.database import DATABASE_TROUBLE, Database, Prepared, Write, together
 from bot.models import Contact, Exchange
-from bot.services.windows import Grant, opened, opening
+from bot.services.windows import Grant, Opening, open_all, opened, opening
+
+log = structlog.get_logger(__name__)
 
 # How long a message without an answer keeps its person busy.
 BUSY = timedelta(minutes=2)
@@ -35,11 +39,15 @@ class Exchanges(Generic[B]):
         self._channel = channel
         self._begun = begun
         self._grants = grants
+        # Windows that are not written down yet, and who writes them.
+        self._opened: list[Opening] = []
+        self._writing: asyncio.Task[None] | None = None
         # Where a round trip counts, one statement is one transaction.
         self._at_once = None if database.embedded else database.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def begin(self, key: str, user: str, *, opens: str, now: datetime, until: datetime) -> B:
         """A delivery of message `key` came `now`; whoever first begins it may work on it `until` then."""
+        await _in_a_task()
         opens = opens if opens in self._grants else ""
         if self._at_once:
             others = await self._begin_at_once(self._at_once, key, user, opens=opens, now=now, until=until)
@@ -57,6 +65,41 @@ class Exchanges(Generic[B]):
                 since, answer, told = row or (now, None, True)
             others = await _OTHERS.all(db, key=key, lately=now - BUSY, **person)
         return self._known(others, is_mine=is_mine, since=since, answer=answer, told=told)
+
+    async def look(self, key: str, user: str, *, now: datetime) -> B:
+        """The same of a delivery of message `key` that came `now`, without beginning it."""
+        await _in_a_task()
+        async with self._database.single() as db:
+            rows = await _LOOK_AROUND.all(db, key=key, channel=self._channel, user=user, lately=now - BUSY)
+        others = [row for row in rows if row[0] != key]
+        for _key, answer, told, since in (row for row in rows if row[0] == key):
+            return self._known(others, is_mine=False, since=since, answer=answer, told=told)
+        return self._known(others, is_mine=True, since=now, answer=None, told=True)
+
+    def open(self, user: str, *, opens: str, at: datetime) -> None:
+        """Open the window that a message from somebody we know, said at `at`, grants; `settle` waits for it.
+
+        A crash may lose it: then less is allowed than could be, until they say something again.
+        """
+        if grant := self._grants.get(opens):
+            self._opened.append(Opening(self._channel, user, at + grant.lasts, grant.pushes))
+            if self._writing is None or self._writing.done():
+                self._writing = asyncio.create_task(self._write_windows())
+
+    async def settle(self) -> None:
+        """Return when every window is written down that was opened until now."""
+        if self._writing:
+            await asyncio.wait((self._writing,))
+
+    async def _write_windows(self) -> None:
+        """Write down what was opened; what came meanwhile goes together in the next round."""
+        while self._opened:
+            taken, self._opened = self._opened, []
+            try:
+                async with self._database.turn() as db:
+                    await open_all(db, taken)
+            except DATABASE_TROUBLE as trouble:
+                log.warning("windows not opened", channel=self._channel, count=len(taken), error=type(trouble).__name__)
 
     async def _begin_at_once(
         self, engine: AsyncEngine, key: str, user: str, *, opens: str, now: datetime, until: datetime
@@ -122,6 +165,11 @@ class Exchanges(Generic[B]):
             await db.execute(delete(Exchange).where(Exchange.channel == self._channel, Exchange.user == user))
 
 
+async def _in_a_task() -> None:
+    """Whoever calls may not run in a task yet, and connecting to a database needs one."""
+    await asyncio.sleep(0)
+
+
 async def forget_old(db: AsyncSession, *, now: datetime) -> None:
     """Drop what no platform repeats and nobody asks for any more."""
     is_owed = and_(Exchange.answer.is_not(None), ~Exchange.told)
@@ -152,14 +200,14 @@ def _keeps() -> Any:
     return put.on_conflict_do_update(index_elements=["key"], set_=new).returning(_ROW.opens, _ROW.since)
 
 
-def _others() -> Any:
+def _others(*also: Any) -> Any:
     """The rest of what is known of a person: what is owed or in hand, and the newest answer that was told."""
-    others = (*_PERSON, _ROW.key != bindparam("key"))
-    newest = select(func.max(_ROW.id)).where(*others, _IS_SAID, _ROW.told).scalar_subquery()
+    is_other = _ROW.key != bindparam("key")
+    newest = select(func.max(_ROW.id)).where(*_PERSON, is_other, _IS_SAID, _ROW.told).scalar_subquery()
     is_owed = and_(_IS_SAID, ~_ROW.told)
     is_busy = and_(~_IS_SAID, _ROW.since > bindparam("lately"))
-    found = select(_ROW.key, _ROW.answer, _ROW.told, _ROW.since).where(*others)
-    return found.where(or_(is_owed, is_busy, _ROW.id == newest)).order_by(_ROW.id)
+    counts = and_(is_other, or_(is_owed, is_busy, _ROW.id == newest))
+    return select(_ROW.key, _ROW.answer, _ROW.told, _ROW.since).where(*_PERSON, or_(*also, counts)).order_by(_ROW.id)
 
 
 def _begins_at_once(*, opens_window: bool) -> Any:
@@ -192,5 +240,6 @@ _TAKE_OVER = Prepared(
 )
 _LOOK = Prepared(select(_ROW.since, _ROW.answer, _ROW.told).where(_KEY))
 _OTHERS = Prepared(_others())
+_LOOK_AROUND = Prepared(_others(_KEY))
 _KEEP = Prepared(_keeps())
 _OPENED = Prepared(update(_TABLE).where(_KEY).values(opens=""))

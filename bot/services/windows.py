@@ -1,6 +1,6 @@
 """Reply windows: until when, and how many times more, somebody may be written to where a platform limits that."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +18,16 @@ class Grant:
     """What somebody allows by something they do: so many `pushes` for as long as it `lasts`."""
 
     lasts: timedelta
+    pushes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A window that somebody opened by what they said, with the `pushes` that it allows."""
+
+    channel: str
+    user: str
+    until: datetime
     pushes: int
 
 
@@ -60,6 +70,16 @@ def opening(
     return [Write(_OPEN, values)]
 
 
+async def open_all(db: AsyncSession, openings: Sequence[Opening]) -> None:
+    """Open windows by the same rules as `opening`; those of one person in the order in which they come."""
+    # Everybody locks them in the same order.
+    ordered = sorted(openings, key=lambda one: one.user)
+    values = [
+        {"channel": o.channel, "user": o.user, "until": o.until, "pushes": o.pushes, "unless": ""} for o in ordered
+    ]
+    await db.execute(_OPENED, values)
+
+
 async def forget_old(db: AsyncSession, *, now: datetime) -> None:
     """Drop the windows that are closed."""
     await db.execute(delete(ReplyWindow).where(ReplyWindow.until <= now))
@@ -96,7 +116,8 @@ def _more(sign: int) -> Any:
     return _WINDOWS.c.remaining + sign * bindparam("count", type_=Integer)
 
 
-_OPEN = Prepared(opened())
+_OPENED = opened()
+_OPEN = Prepared(_OPENED)
 _TAKE = Prepared(
     _mine(Contact.stopped_at.is_(None))
     .where(_WINDOWS.c.until > bindparam("now"), _more(-1) >= 0)

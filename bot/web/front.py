@@ -123,7 +123,12 @@ class _Connection(asyncio.Protocol):
                 return
             self._data = self._data[request.end :]
             post = Post(request.query, request.headers, request.body, self._transport.is_closing)
-            reply = request.callback.answer(post)
+            try:
+                reply = request.callback.answer(post)
+            except Exception:  # a bug: what goes wrong should have been a reply
+                log.exception("callback failed")
+                self._transport.close()
+                return
             if not isinstance(reply, Reply):
                 self._reply_later(reply)
                 return

@@ -35,6 +35,8 @@ class Bell:
             return self._later(said)
         if post.body.startswith(b"hush"):
             return self._never()
+        if post.body.startswith(b"drop"):
+            raise RuntimeError("a bug")
         if post.body.startswith(b"fall"):
             return self._fall()
         return Reply(404) if post.body.startswith(b"nope") else Reply(body=said, content_type=b"text/plain")
@@ -201,7 +203,7 @@ async def test_what_is_odd_is_never_taken_for_plain(house: House, at: int, inste
 
 
 async def test_no_reply_hangs_up(house: House, caplog: pytest.LogCaptureFixture) -> None:
-    for word in (b"hush!", b"fall!"):
+    for word in (b"hush!", b"fall!", b"drop!"):
         visitor = await house.knock()
         visitor.says(PLAIN.replace(b"hello", word))
         assert await visitor.is_hung_up_on()

@@ -1,11 +1,13 @@
 """Our channel, with a conversation that says one sentence and a memory that is a dictionary."""
 
 import asyncio
+import gc
 from datetime import datetime
 
 from aiohttp import web
 
 from bench.wechat.servers.settings import AES_KEY, APP_ID, HOST, IS_AES, PORT, TOKEN, answer
+from bot.app import NEW_OBJECTS
 from bot.channels import Answer
 from bot.channels.wechat import Begun, PassiveWeChatChannel, Words
 from bot.clock import Clock
@@ -22,6 +24,15 @@ class Dictionary:
     async def begin(self, key: str, user: str, *, now: datetime, **_more: object) -> Begun:
         return Begun(key not in self._answers, now, self._answers.get(key))
 
+    async def look(self, key: str, user: str, *, now: datetime) -> Begun:
+        return Begun(key not in self._answers, now, self._answers.get(key))
+
+    def open(self, user: str, **_more: object) -> None:
+        """Nothing is pushed, so there are no windows."""
+
+    async def settle(self) -> None:
+        """Nothing is written down."""
+
     async def keep(self, key: str, user: str, answer: bytes, **_more: object) -> None:
         self._answers[key] = answer
 
@@ -34,6 +45,7 @@ async def hear(heard: Incoming) -> Answer:
 
 
 async def serve() -> None:
+    gc.set_threshold(NEW_OBJECTS)
     channel = PassiveWeChatChannel(
         APP_ID,
         TOKEN,
@@ -41,6 +53,7 @@ async def serve() -> None:
         memory=Dictionary(),
         words={"zh_CN": Words("", "", "")},
         now=Clock(None),
+        read=hear,
         aes_keys=(AES_KEY,) if IS_AES else (),
     )
     front = Front(web.Application(), [channel.callback(hear)])

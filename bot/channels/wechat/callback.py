@@ -9,6 +9,7 @@ from aiohttp import web
 
 from bot.callbacks import Post, Reply
 from bot.channels import Hear
+from bot.channels.inline import inline
 from bot.channels.wechat import xml
 from bot.channels.wechat.crypto import AesKey, Garbled, WrongApp, is_fresh, is_signed, open_with, signature
 from bot.channels.wechat.decode import Letter, MassReport, decode
@@ -74,26 +75,30 @@ class Callback:
 
     def answer(self, post: Post) -> Reply | Awaitable[Reply | None]:
         """One delivery of a message or event."""
-        query = _query(post.query)
+        query, now = _query(post.query), self._now()
         timestamp, nonce = query.get("timestamp", ""), query.get("nonce", "")
         is_encrypted = bool(self._keys)
         if is_encrypted != (query.get("encrypt_type", "raw") == "aes"):
             return _FORBIDDEN
-        if not is_encrypted and not self._is_from_wechat(query.get("signature", ""), timestamp, nonce):
+        if not is_encrypted and not _is_from_wechat(self._token, now, query.get("signature", ""), timestamp, nonce):
             return _FORBIDDEN
         key, body = None, post.body
         try:
             if is_encrypted:
                 sealed = xml.sealed(body)
-                if not self._is_from_wechat(query.get("msg_signature", ""), timestamp, nonce, sealed):
+                if not _is_from_wechat(self._token, now, query.get("msg_signature", ""), timestamp, nonce, sealed):
                     return _FORBIDDEN
                 body, key = open_with(self._keys, sealed)
-            letter = decode(xml.read(body), self._now(), self._event_datum)
+            letter = decode(xml.read(body), now, self._event_datum)
         except WrongApp:
             return _FORBIDDEN
         except (xml.Malformed, Garbled):
             return _NONSENSE
-        return self._receive(letter, key, post)
+        receiving = self._receive(letter, key, post)
+        if letter.report:
+            return receiving
+        reply = inline(receiving)
+        return _hung_up() if reply is None else reply
 
     async def _receive(self, letter: Letter, key: AesKey | None, post: Post) -> Reply | None:
         reply = await self._reply(letter)
@@ -115,9 +120,6 @@ class Callback:
             return _SUCCESS
         return await self._exchanges.answer(letter, self._glances.meant(letter.heard), self._hear)
 
-    def _is_from_wechat(self, given: str, timestamp: str, nonce: str, *sealed: str) -> bool:
-        return _is_from_wechat(self._token, self._now(), given, timestamp, nonce, *sealed)
-
     def _sealed(self, reply: bytes, key: AesKey | None) -> Reply:
         if reply == _SUCCESS:
             return _TAKEN
@@ -128,11 +130,17 @@ class Callback:
         return Reply(body=reply, content_type=_XML)
 
 
+async def _hung_up() -> None:
+    """No reply at all, which makes WeChat deliver the message again."""
+
+
 def _is_from_wechat(token: str, now: datetime, given: str, timestamp: str, nonce: str, *sealed: str) -> bool:
     return is_signed(given, token, timestamp, nonce, *sealed) and is_fresh(timestamp, now)
 
 
 def _query(raw: bytes) -> dict[str, str]:
-    """What the address carries, each by its first value."""
-    pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
-    return dict(reversed(pairs))
+    """What the address carries."""
+    query = raw.decode("latin-1")
+    if "%" in query or "+" in query:
+        return dict(parse_qsl(query, keep_blank_values=True))
+    return {name: value for name, _equals, value in [one.partition("=") for one in query.split("&")]}

@@ -7,14 +7,14 @@ from datetime import datetime
 
 from aiohttp import web
 
-from bot.channels import AtOnce, Hear, unsure
+from bot.channels import AtOnce, Hear, Read, unsure
 from bot.channels.wechat.callback import PATH, Callback, Verification
 from bot.channels.wechat.crypto import AesKey
 from bot.channels.wechat.decode import CHANNEL, MassReport
 from bot.channels.wechat.encode import ACCOUNTS, Words
 from bot.channels.wechat.exchanges import PATIENCE, Exchanges, Push, Wiring
 from bot.channels.wechat.memory import Memory
-from bot.messages import Address, Outgoing
+from bot.messages import Address, Incoming, Outgoing
 
 
 class WeChatChannel:
@@ -22,7 +22,8 @@ class WeChatChannel:
 
     `account` is one of `ACCOUNTS`. `aes_keys` are the EncodingAESKeys, the present one first; none means plain
     mode. `event_datum` is that of LOCATION events. `words` are by locale. `is_urgent` knows texts that must be
-    answered without any database, `asks_place` those that want to know what is near. `arrived` is awaited while a
+    answered without any database, `asks_place` those that want to know what is near. `read` answers what only needs
+    reading; like `memory` it may be called where no task runs. `arrived` is awaited while a
     person's request is open: it sends what waits for them. `push(openid, message)` sends outside of requests and
     raises Undelivered; a message without text is a picture alone; an account that pushes needs it. `reported` hears
     what became of mass messages, and says whether it could be written down. `forms` are the kinds of message that
@@ -45,6 +46,7 @@ class WeChatChannel:
         event_datum: str = "wgs84",
         is_urgent: Callable[[str], bool] = lambda _text: False,
         asks_place: Callable[[str], bool] = lambda _text: False,
+        read: Read | None = None,
         reported: Callable[[MassReport], Awaitable[bool]] | None = None,
         arrived: Callable[[Address], Awaitable[None]] | None = None,
         push: Push | None = None,
@@ -60,7 +62,7 @@ class WeChatChannel:
         self._reported = reported or _unheard
         if self.can.pushes != (push is not None):
             raise ValueError("an account needs a way to push if, and only if, it may")
-        self._exchanges = Exchanges(Wiring(memory, now, words, is_urgent, arrived, push, patience))
+        self._exchanges = Exchanges(Wiring(memory, now, words, is_urgent, read or _nothing, arrived, push, patience))
 
     def routes(self, _hear: Hear) -> list[web.AbstractRouteDef]:
         """Where somebody who saves our address in WeChat's console gets the proof that it is ours."""
@@ -90,6 +92,10 @@ class WeChatChannel:
     async def close(self) -> None:
         """Take no more requests; those in hand end within 3 seconds."""
         await self._exchanges.close()
+
+
+async def _nothing(_heard: Incoming) -> None:
+    """Who cannot tell hears everything."""
 
 
 async def _unheard(_report: MassReport) -> bool:

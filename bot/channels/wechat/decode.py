@@ -3,10 +3,9 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bot import geo
 from bot.channels.wechat.xml import Malformed
@@ -22,6 +21,7 @@ Say = Callable[..., Incoming]
 
 _NAME = re.compile(r"[A-Za-z0-9_@.-]{1,64}")
 _WHOLE = re.compile(r"[0-9]{1,20}")
+_SECONDS = re.compile(r"[0-9]{1,10}")
 _DECIMAL = re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,20})?")
 _LONGEST_KEY = 160
 _PLACE_SCENE = "p/"
@@ -30,8 +30,7 @@ _UNSUPPORTED = "【收到不支持的消息类型，暂无法显示】"
 _SPOKEN_END = "。！？，、.!?, "
 
 
-@dataclass(frozen=True, slots=True)
-class MassReport:
+class MassReport(NamedTuple):
     """How the mass message `number` ended: whether it `went` out, and whether `everybody` meant got it."""
 
     number: str
@@ -39,14 +38,14 @@ class MassReport:
     everybody: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(NamedTuple):
     """One message or event, as WeChat delivers it up to three times.
 
     A reply goes from `account` to `user`. `heard` is None where nothing but a confirmation is wanted; with
     `is_silent` it says something, but WeChat takes no answer. `opens` is the window for pushing that it opens:
     after a `message` or after a `tap` on a menu, a follow, a scan. `is_picked`: a place chosen by a menu's button,
-    which WeChat may deliver once more as a location message. `report` is what WeChat itself tells.
+    which WeChat may deliver once more as a location message. `report` is what WeChat itself tells. `created` is
+    WeChat's own time of it, in seconds since 1970 if it is what it should be.
     """
 
     account: str
@@ -57,6 +56,13 @@ class Letter:
     is_silent: bool = False
     is_picked: bool = False
     report: MassReport | None = None
+    created: str = ""
+
+    def said_at(self, now: datetime) -> datetime:
+        """When it was said: the same for each delivery, unless WeChat's clock cannot be believed."""
+        if not _SECONDS.fullmatch(self.created):
+            return now
+        return min(now, datetime.fromtimestamp(int(self.created), UTC))
 
 
 def decode(fields: Mapping[str, str], now: datetime, event_datum: str = "wgs84") -> Letter:
@@ -71,10 +77,11 @@ def decode(fields: Mapping[str, str], now: datetime, event_datum: str = "wgs84")
     if kind == "event":
         key = _event_key(fields, user)
         say: Say = partial(Incoming, Address(CHANNEL, user), key, now)
-        return _event(fields, partial(Letter, account, user, key), say, event_datum)
+        return _event(fields, partial(Letter, account, user, key, created=fields["CreateTime"]), say, event_datum)
     key = f"{user}:{_whole(fields, 'MsgId')}"
     heard = _message(fields, kind, partial(Incoming, Address(CHANNEL, user), key, now))
-    return Letter(account, user, key, heard, "tap" if fields.get("bizmsgmenuid") else "message")
+    opens: Opens = "tap" if fields.get("bizmsgmenuid") else "message"
+    return Letter(account, user, key, heard, opens, created=fields.get("CreateTime", ""))
 
 
 def _message(fields: Mapping[str, str], kind: str, say: Say) -> Incoming:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import NamedTuple
 
 from bot.channels.wechat import xml
 from bot.messages import Capabilities, MassQuota, Outgoing
@@ -58,6 +59,13 @@ class Article:
     url: str
 
 
+class Page(NamedTuple):
+    """What one reply can say, an empty text if that is nothing, and what is left over for the next one."""
+
+    said: str | Article
+    rest: str = ""
+
+
 def encode(message: Outgoing) -> str:
     """The text that says `message`: links can be tapped, and nothing that was only quoted becomes one."""
     text = message.text.rstrip()
@@ -69,19 +77,16 @@ def encode(message: Outgoing) -> str:
     return "\n".join(_line(line) for line in lines)
 
 
-def page(texts: Sequence[str], words: Mapping[str, Words]) -> tuple[str | Article, str]:
-    """What one reply can say of `texts`, and what is left over, for the next page.
-
-    An empty text if there is nothing to say. `words` are by locale.
-    """
+def page(texts: Sequence[str], words: Mapping[str, Words]) -> Page:
+    """What one reply can say of `texts`; `words` are by locale."""
     whole = "\n\n".join([text for text in texts if text.strip()])
     if article := _article(whole):
-        return article, ""
+        return Page(article)
     if _length(whole) <= LONGEST:
-        return whole, ""
+        return Page(whole)
     footer = f"\n\n{words[locale_of(whole)].more}"
     first, rest = _cut(whole, LONGEST - _length(footer))
-    return f"{first}{footer}", rest
+    return Page(f"{first}{footer}", rest)
 
 
 def reply(to: str, sender: str, at: int, said: str | Article) -> bytes:

@@ -7,8 +7,10 @@ the third one gets a line that says which digit fetches the answer.
 
 How nothing is lost and nothing is said twice:
 
-* A message is begun in `Memory` before it is heard, so no other process hears it meanwhile; the third delivery
-  takes over from a process that died.
+* What nothing but reading comes of is answered and not begun: another process that gets it too answers it again.
+  Only if more depends on the answer it is remembered.
+* Any other message is begun in `Memory` before it is heard, so no other process hears it meanwhile; the third
+  delivery takes over from a process that died.
 * A turn that only reads gives its answer back. Any other turn commits its answers as rows of the outbox, and
   `send` is called with them right after. While their person's exchange is open, `send` puts the message on
   that person's shelf in `Memory`, as owed, and returns: from there on the row counts as sent, because what is
@@ -31,7 +33,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.channels import Absent, Hear, Undelivered, Unheard
+from bot.channels import Absent, Answer, Hear, Read, Undelivered, Unheard
+from bot.channels.inline import inline
 from bot.channels.wechat import encode
 from bot.channels.wechat.decode import CHANNEL, Letter
 from bot.channels.wechat.encode import Words
@@ -51,6 +54,7 @@ MORE = frozenset({"更多", "more", "/more"})
 FETCH = frozenset({"0", "０", "〇", "零"})
 
 Texts = tuple[str, ...]
+Arrived = Callable[[Address], Awaitable[None]]
 Push = Callable[[str, Outgoing], Awaitable[str]]
 
 log = structlog.get_logger()
@@ -61,8 +65,8 @@ class Exchange:
     """The work on one message.
 
     It is ours until `mine_until`. `waiting` of its `deliveries` are here now. `shelved` is what `send` brought, by
-    key. `kept` is the answer, `owed` as long as nobody was told it, `telling` writes down that somebody was.
-    `is_erased`: its person asked to be forgotten.
+    key. `kept` is the answer, `page` what one reply says of it if that is known already, `owed` as long as nobody was
+    told it, `telling` writes down that somebody was. `is_erased`: its person asked to be forgotten.
     """
 
     letter: Letter
@@ -78,6 +82,7 @@ class Exchange:
     has_failed: bool = False
     shelved: dict[str, Texts] = field(default_factory=dict)
     kept: Kept | None = None
+    page: encode.Page | None = None
     owed: bool = False
     telling: asyncio.Task[None] | None = None
 
@@ -95,7 +100,8 @@ class Wiring:
     now: Callable[[], datetime]
     words: Mapping[str, Words]
     is_urgent: Callable[[str], bool]
-    arrived: Callable[[Address], Awaitable[None]] | None
+    read: Read
+    arrived: Arrived | None
     push: Push | None
     patience: float = PATIENCE
 
@@ -124,11 +130,15 @@ class Exchanges:
             exchange = self._all[letter.key] = Exchange(letter, heard, heard.at)
             self._forget_oldest()
         exchange.deliveries += 1
-        if exchange.kept is None and await self._comes_late(exchange, hear):
+        if exchange.kept is None and await self._comes_late(exchange, hear, until):
             return None
-        if exchange.kept is None:
+        kept = exchange.kept
+        if kept is None:
             return self._put_off(exchange)
-        return await self._told(exchange, exchange.kept, until)
+        if exchange.owed or exchange.telling:
+            await self._tell(exchange, kept, until)
+        said, _rest = exchange.page or encode.page(kept.texts, self._wiring.words)
+        return encode.reply(letter.user, letter.account, kept.at, said)
 
     async def missed(self, key: str) -> None:
         """The delivery that was just answered had gone: what it would have been told is owed again."""
@@ -166,6 +176,10 @@ class Exchanges:
     async def close(self) -> None:
         """Take nothing more and let what is in hand end within 3 seconds; a retry finds another process."""
         self._is_closing = True
+        await self._end_what_is_in_hand()
+        await self._memory.settle()
+
+    async def _end_what_is_in_hand(self) -> None:
         working = {one.task for many in self._working.values() for one in many if one.task}
         working |= {one.telling for one in self._all.values() if one.telling and not one.telling.done()}
         if not working:
@@ -175,20 +189,20 @@ class Exchanges:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    async def _comes_late(self, exchange: Exchange, hear: Hear) -> bool:
-        """Wait for the answer; true if it did not come in time and this was not the last delivery."""
-        if exchange.task is None:
-            exchange.task = asyncio.create_task(self._work(exchange, hear))
-        loop, patience = asyncio.get_running_loop(), self._wiring.patience
-        until = loop.time() + patience
+    async def _comes_late(self, exchange: Exchange, hear: Hear, until: float) -> bool:
+        """Wait for the answer; true if it did not come `until` then and this was not the last delivery."""
+        patience = self._wiring.patience
         exchange.waiting += 1
         try:
-            await asyncio.wait((exchange.task,), timeout=patience)
+            if exchange.task is None and (rest := inline(self._work(exchange, hear))):
+                exchange.task = asyncio.create_task(rest)
+            if exchange.task:
+                await asyncio.wait((exchange.task,), timeout=patience)
         finally:
             exchange.waiting -= 1
         if exchange.kept or exchange.deliveries >= DELIVERIES or self._wiring.now() - exchange.since >= LEASE:
             return False
-        await asyncio.sleep(until + HANGING_UP * patience / PATIENCE - loop.time())
+        await asyncio.sleep(until + HANGING_UP * patience / PATIENCE - asyncio.get_running_loop().time())
         return True
 
     def _forget_oldest(self) -> None:
@@ -225,11 +239,15 @@ class Exchanges:
             texts = await self._listen(exchange, hear)
             exchange.kept = self._kept((*texts, *_flat(exchange.shelved)))
             return
+        said = exchange.heard.text.strip().casefold()
+        if said not in MORE and said not in FETCH and not earlier:
+            answer = await self._wiring.read(exchange.heard)
+            if answer and await self._is_read(exchange, answer):
+                return
         begun = await self._begin(exchange)
         if begun.answer is not None:
             exchange.kept, exchange.owed = unpacked(begun.answer), not begun.told
             return
-        said = exchange.heard.text.strip().casefold()
         if said in MORE and begun.last and (rest := self._rest(unpacked(begun.last))):
             await self._keep(exchange, (rest,), {})
             return
@@ -238,10 +256,30 @@ class Exchanges:
             await self._fetch(exchange, owed, earlier)
             return
         texts = await self._listen(exchange, hear)
-        await self._receive(exchange)
+        if self._wiring.arrived:
+            await self._receive(exchange, self._wiring.arrived)
         if exchange.is_taken_over and not texts and not exchange.shelved:
             raise Elsewhere
         await self._keep(exchange, texts, owed | _ready(earlier))
+
+    async def _is_read(self, exchange: Exchange, answer: Answer) -> bool:
+        """Answer what nothing but reading came of; false if this was answered otherwise before, or more is owed."""
+        letter, now = exchange.letter, self._wiring.now()
+        known = await self._memory.look(letter.key, letter.user, now=now)
+        if not known.is_mine or known.owed:
+            return False
+        if self._wiring.push:
+            # A repeated delivery has the same time, so it opens nothing anew.
+            self._memory.open(letter.user, opens=letter.opens, at=letter.said_at(now))
+        texts = await self._encoded(answer.direct, letter.user)
+        if self._wiring.arrived:
+            await self._receive(exchange, self._wiring.arrived)
+        page = encode.page(texts, self._wiring.words)
+        if exchange.shelved or not exchange.waiting or page.rest:
+            await self._keep(exchange, texts, {})
+        else:
+            exchange.kept, exchange.page = Kept(int(now.timestamp()), texts), page
+        return True
 
     async def _begin(self, exchange: Exchange) -> Begun:
         """Begin the message here, or wait for the process that has it in hand; raises Elsewhere."""
@@ -273,13 +311,11 @@ class Exchanges:
         exchange.is_erased = any(message.erased for message in answer.direct)
         return await self._encoded(answer.direct, exchange.letter.user)
 
-    async def _receive(self, exchange: Exchange) -> None:
+    async def _receive(self, exchange: Exchange, arrived: Arrived) -> None:
         """Let what waits for this person come in."""
-        if self._wiring.arrived is None:
-            return
         exchange.is_open = True
         try:
-            await self._wiring.arrived(exchange.heard.sender)
+            await arrived(exchange.heard.sender)
         except Exception as error:  # noqa: BLE001 (it goes on waiting; the answer must not)
             log.warning("what waited was not sent", channel=CHANNEL, error=type(error).__name__)
         finally:
@@ -290,7 +326,8 @@ class Exchanges:
         if not owed and (tasks := [one.task for one in earlier if one.task]):
             await asyncio.wait(tasks)
         ready = {**owed, **_ready(earlier)}
-        await self._receive(exchange)
+        if self._wiring.arrived:
+            await self._receive(exchange, self._wiring.arrived)
         texts = () if ready or exchange.shelved else (self._words(exchange).working,)
         await self._keep(exchange, texts, ready)
 
@@ -327,16 +364,14 @@ class Exchanges:
         for key in others:
             del self._all[key]
 
-    async def _told(self, exchange: Exchange, kept: Kept, until: float) -> bytes:
-        """The reply, no later than `until`: one that is not yet written down as told may be said once more."""
+    async def _tell(self, exchange: Exchange, kept: Kept, until: float) -> None:
+        """Write down that it was told, no later than `until`: what is not yet written may be said once more."""
         if exchange.owed:
             exchange.owed = False
             exchange.telling = asyncio.create_task(self._remember(exchange, kept, told=True))
         if exchange.telling:
             left = until - asyncio.get_running_loop().time()
             await asyncio.wait((exchange.telling,), timeout=max(0.0, left))
-        said, _rest = encode.page(kept.texts, self._wiring.words)
-        return encode.reply(exchange.letter.user, exchange.letter.account, kept.at, said)
 
     def _put_off(self, exchange: Exchange) -> bytes:
         """The line for a last delivery whose answer is not ready, or will not come."""
@@ -348,7 +383,7 @@ class Exchanges:
         return self._wiring.words[encode.locale_of(exchange.heard.text)]
 
     def _rest(self, kept: Kept) -> str:
-        return encode.page(kept.texts, self._wiring.words)[1]
+        return encode.page(kept.texts, self._wiring.words).rest
 
     def _kept(self, texts: Texts) -> Kept:
         return Kept(int(self._wiring.now().timestamp()), texts)
@@ -357,6 +392,7 @@ class Exchanges:
         """The texts of `messages`; a picture is pushed, because a reply cannot carry it."""
         for message in messages:
             if message.photo and self._wiring.push:
+                await self._memory.settle()
                 try:
                     await self._wiring.push(user, Outgoing("", photo=message.photo))
                 except Undelivered as error:

@@ -1,17 +1,15 @@
 """What the channel must remember beyond one process: who works on which message, and what was answered."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import orjson
 
 from bot.channels.wechat.decode import Opens
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """What is known of a message when one of its deliveries arrives.
 
     `answer` is what was answered, None as long as nothing was; `told` is false where nobody was waiting for it.
@@ -26,12 +24,15 @@ class Begun:
     answer: bytes | None = None
     told: bool = True
     last: bytes | None = None
-    owed: Mapping[str, bytes] = field(default_factory=dict)
+    owed: Mapping[str, bytes] = {}
     is_busy: bool = False
 
 
 class Memory(Protocol):
-    """One row a message, for ten minutes at least; what is owed stays until it is told."""
+    """One row a message, for ten minutes at least; what is owed stays until it is told.
+
+    `begin` and `look` may be called where no task runs.
+    """
 
     async def begin(self, key: str, user: str, *, opens: Opens, now: datetime, until: datetime) -> Begun:
         """A delivery of message `key` came `now`.
@@ -39,6 +40,15 @@ class Memory(Protocol):
         Whoever first begins it works on it until `until`; the next one to begin it after that takes over.
         `opens` is the window for pushing that it opens, if it is new.
         """
+
+    async def look(self, key: str, user: str, *, now: datetime) -> Begun:
+        """What is known of a message as a delivery of it comes `now`; it `is_mine` if nobody has begun it."""
+
+    def open(self, user: str, *, opens: Opens, at: datetime) -> None:
+        """A message that nobody began, said at `at`, opens this window; it is written down soon."""
+
+    async def settle(self) -> None:
+        """Return when every window is written down that was opened until now."""
 
     async def keep(
         self,
@@ -61,8 +71,7 @@ class Memory(Protocol):
         """Drop every row of this person."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """An answer as it is remembered: its texts, and when it was given, in seconds since 1970."""
 
     at: int

@@ -26,18 +26,26 @@ WORDS = {
 
 
 class Mind:
-    """Stands for the conversation: remembers what it heard and answers by `answer`, which tests replace."""
+    """Stands for the conversation: remembers what it heard and answers by `answer`, which tests replace.
+
+    For what it `knows` it need only read.
+    """
 
     def __init__(self) -> None:
         self.heard: list[Incoming] = []
+        self.knows: dict[str, Outgoing] = {}
         self.answer: Callable[[Incoming], Awaitable[Answer]] = self.echo
 
     async def echo(self, heard: Incoming) -> Answer:
         return Answer((Outgoing(heard.text or heard.pressed or heard.event or "?"),))
 
+    async def read(self, heard: Incoming) -> Answer | None:
+        known = self.knows.get(heard.text)
+        return Answer((known,)) if known else None
+
     async def hear(self, heard: Incoming) -> Answer:
         self.heard.append(heard)
-        return await self.answer(heard)
+        return await self.read(heard) or await self.answer(heard)
 
     @property
     def texts(self) -> list[str]:
@@ -83,6 +91,7 @@ class World:
             aes_keys=aes_keys if self.mode == "aes" else (),
             is_urgent=lambda text: "晕倒" in text,
             asks_place=lambda text: text == "附近",
+            read=self.mind.read,
             arrived=lambda person: self._arrived(channel, person),
             push=self._push if pushes else None,
             patience=self.patience,

@@ -41,17 +41,32 @@ class SharedMemory:
             self.opened.append(opens)
         if is_mine:
             row.until = until
+        return self._known(key, user, is_mine=is_mine, since=row.since, now=now)
+
+    def _known(self, key: str, user: str, *, is_mine: bool, since: datetime, now: datetime) -> Begun:
+        row = self.rows.get(key)
         others = [(other, one) for other, one in self.rows.items() if one.user == user and other != key]
         told = [one.answer for _key, one in others if one.answer is not None and one.told]
         return Begun(
             is_mine,
-            row.since,
-            row.answer,
-            row.told,
+            since,
+            row.answer if row else None,
+            row.told if row else True,
             last=told[-1] if told else None,
             owed={other: one.answer for other, one in others if one.answer is not None and not one.told},
             is_busy=any(one.answer is None and one.since > now - timedelta(minutes=2) for _key, one in others),
         )
+
+    async def look(self, key: str, user: str, *, now: datetime) -> Begun:
+        self._may_fail()
+        row = self.rows.get(key)
+        return self._known(key, user, is_mine=row is None, since=row.since if row else now, now=now)
+
+    def open(self, user: str, *, opens: Opens, at: datetime) -> None:
+        self.opened.append(opens)
+
+    async def settle(self) -> None:
+        """Everything is written down at once."""
 
     async def keep(
         self,

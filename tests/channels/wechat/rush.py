@@ -1,9 +1,11 @@
 """Many people who write at once while the database is slow: what each of them gets, and when."""
 
 import asyncio
+import json
+import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy.engine import URL
 
@@ -11,12 +13,7 @@ from bot.channels import Answer
 from bot.database import Database
 from bot.messages import Incoming
 from tests.callback import CallbackWorld, behind_an_account
-from tests.channels.wechat.phone import Phone, Reply, Response
 from tests.program import GLANCE
-
-# What they say by turns, and what is part of the answer: one turn writes, the other only reads.
-SAID = (("反映", "遇到"), ("帮助", "位置"))
-MOST_TRIES = 20
 
 
 class SlowWire:
@@ -76,40 +73,29 @@ class Rush:
     held_up: float = 0.0
 
 
-class Impatient(Phone):
-    """A phone that notes how long an answer took."""
-
-    rush: Rush
-
-    async def posts(self, body: bytes, query: dict[str, str]) -> Response:
-        began = time.monotonic()
-        response = await super().posts(body, query)
-        if response.status == 200:
-            self.rush.took.append(time.monotonic() - began)
-        return response
-
-
 async def rush(
     database: Database, wire: SlowWire, *, people: int, patience: float, slow: float, arriving: float
 ) -> Rush:
     """Let `people` write, one every `arriving` seconds; a query takes `slow` seconds more, a delivery waits `patience`.
 
-    Half of them are known already.
+    Half of them are known already. Their phones are in a process of their own.
     """
     went = Rush()
     async with behind_an_account(database, "service", patience=patience) as world:
         _listens_in(world, went)
-        phones = [_phone(world, went, f"r{number}") for number in range(people)]
-        for phone in phones[: people // 2]:
-            await phone.says("菜单")
-        went.took.clear()
+        users = [f"r{number}" for number in range(people)]
+        for user in users[: people // 2]:
+            await world.rider(user, "zh_CN").phone.says("菜单")
+        for user in users:
+            world.rider(user, "zh_CN")
         wire.delay = slow
-        # The phones are in this process too: all in one instant, they would hold up each other.
+        phone = world.phone
+        what = [phone.url, phone.now().isoformat(), phone.patience, users, arriving]
         watching = asyncio.create_task(_is_held_up(went))
-        await asyncio.gather(*(_asks(went, phone, n, arriving * n) for n, phone in enumerate(phones)))
+        took, put_off, lost = json.loads(await _phones(json.dumps(what)))
         watching.cancel()
         wire.delay = 0.0
-    return went
+    return replace(went, took=took, put_off=put_off, lost=lost)
 
 
 async def _is_held_up(went: Rush) -> None:
@@ -121,18 +107,13 @@ async def _is_held_up(went: Rush) -> None:
         went.held_up += max(0.0, late - (time.process_time() - worked))
 
 
-async def _asks(went: Rush, phone: Phone, number: int, after: float) -> None:
-    """Say something and go on until the answer is there; WeChat says it up to three times for them."""
-    await asyncio.sleep(after)
-    wish, answer = SAID[number % len(SAID)]
-    reply: Reply | None = await phone.says(wish)
-    for _try in range(MOST_TRIES):
-        if reply is None or answer in reply.text:
-            break
-        went.put_off += 1
-        reply = await phone.says("0")
-    if reply is None or answer not in reply.text:
-        went.lost.append(wish)
+async def _phones(what: str) -> bytes:
+    """Let the phones ring in a process of their own, which prints what became of it."""
+    command = (sys.executable, "-m", "tests.channels.wechat.crowd", what)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    out, _err = await process.communicate()
+    assert process.returncode == 0
+    return out
 
 
 def _listens_in(world: CallbackWorld, went: Rush) -> None:
@@ -143,12 +124,3 @@ def _listens_in(world: CallbackWorld, went: Rush) -> None:
         return await hear(heard)
 
     world.hear = counted  # type: ignore[method-assign]  # it listens in
-
-
-def _phone(world: CallbackWorld, went: Rush, user: str) -> Phone:
-    theirs = world.rider(user, "zh_CN").phone
-    phone = Impatient(
-        theirs.url, theirs.now, theirs.aes_key, openid=user, patience=theirs.patience, numbers=theirs.numbers
-    )
-    phone.rush = went
-    return phone

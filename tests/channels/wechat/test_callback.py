@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from bot.channels import Absent, Answer
 from bot.channels.wechat.exchanges import LEASE
+from bot.channels.wechat.memory import Kept
 from bot.messages import Address, Incoming, Outgoing
 from tests.channels.wechat.conftest import LONG, NOW, SHORT, WORDS, Process, World
 from tests.channels.wechat.phone import AES_KEY, OTHER_KEY, Phone, Response
@@ -79,6 +80,56 @@ async def test_what_does_not_fit_is_fetched_by_more(world: World, process: Proce
     nothing_left = await phone.says("更多")
     assert nothing_left
     assert (nothing_left.text, world.mind.texts) == ("更多", ["全部", "更多"])
+
+
+class TestWhatIsOnlyRead:
+    @in_both_modes
+    async def test_nothing_is_begun_or_kept(self, world: World, phone: Phone) -> None:
+        world.mind.knows["附近"] = Outgoing("一号站")
+        xml = phone.text("附近")
+        answers = [await phone.delivers_once(xml) for _ in range(2)]
+        assert len({phone.opened(answer) for answer in answers}) == 1
+        assert phone.opened(answers[0]).count("一号站") == 1
+        assert (world.memory.rows, world.mind.heard, world.memory.opened) == ({}, [], [])
+
+    async def test_it_opens_the_window_of_who_may_be_written_to(self, world: World) -> None:
+        world.mind.knows["附近"] = Outgoing("一号站", photo="一张图")
+        process = await world.starts("service-verified")
+        phone = process.phone
+        assert await phone.says("附近")
+        assert world.memory.opened == ["message"]
+        assert [message.photo for _user, message in world.pushed] == ["一张图"]
+
+    async def test_what_was_answered_otherwise_stays_so_in_every_process(self, world: World, process: Process) -> None:
+        other = (await world.starts()).phone
+        xml = process.phone.text("好")
+        first = process.phone.opened(await process.phone.delivers_once(xml))
+        world.mind.knows["好"] = Outgoing("什么好？")
+        assert other.opened(await other.delivers_once(xml)) == first
+        assert world.mind.texts == ["好"]
+
+    async def test_what_is_owed_and_what_waits_comes_first(self, world: World, process: Process, phone: Phone) -> None:
+        world.mind.knows["附近"] = Outgoing("一号站")
+        await world.memory.keep("k", phone.openid, Kept(0, ("约好了",)).packed(), told=False, now=NOW)
+        owed = await phone.says("附近")
+        world.waiting = [Outgoing("提醒：明天体检")]
+        waited = await phone.says("附近")
+        after = await phone.says("附近")
+        texts = [reply.text if reply else "" for reply in (owed, waited, after)]
+        assert [text.split("\n\n") for text in texts[::2]] == [["约好了", "一号站"], ["一号站"]]
+        assert sorted(texts[1].split("\n\n")) == ["一号站", "提醒：明天体检"]
+
+    async def test_the_rest_of_it_is_had_in_every_process(self, world: World, process: Process) -> None:
+        other = (await world.starts()).phone
+        other.numbers = process.phone.numbers
+        world.mind.knows["附近"] = Outgoing(MANY)
+        first = await process.phone.says("附近")
+        rest = await other.says("更多")
+        assert first
+        assert rest
+        assert first.text.endswith(WORDS["zh_CN"].more)
+        assert rest.text.splitlines()[0] in MANY.splitlines()
+        assert world.mind.heard == []
 
 
 class TestRepeatedDeliveries:

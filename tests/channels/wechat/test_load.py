@@ -10,9 +10,9 @@ from tests.channels.wechat.rush import SlowWire, rush
 
 PEOPLE = 60
 PATIENCE = 2.5  # seconds for an answer, of WeChat's 4.5
-ARRIVING = 0.02  # seconds between two people
+ARRIVING = 0.0  # seconds between two people
 SLOW = 0.055  # seconds that each query takes longer, of 0.1
-LATE = 0.5  # seconds for what is no waiting: the phones are in this process, too
+LATE = 0.5  # seconds for what is no waiting
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from structlog.testing import capture_logs
 
 from bot.channels.wechat import Begun, Memory
 from bot.channels.wechat.decode import CHANNEL, Opens
@@ -77,6 +78,22 @@ async def test_the_others_of_a_person_are_known_in_their_order(memory: Memory) -
     assert (await begin(memory, "d#1")).is_mine, "what was on the shelf is dropped"
 
 
+async def test_looking_begins_nothing(memory: Memory) -> None:
+    for _look in range(2):
+        assert await memory.look("a", "mei", now=NOW) == Begun(is_mine=True, since=NOW)
+    await begin(memory, "a")
+    seen = await memory.look("a", "mei", now=NOW + timedelta(seconds=10))
+    assert (seen.is_mine, seen.since, seen.answer) == (False, NOW, None), "somebody has begun it"
+    await keep(memory, "a", b"yes")
+    await keep(memory, "b", b"later", told=False)
+    seen = await memory.look("a", "mei", now=NOW)
+    assert (seen.is_mine, seen.answer, dict(seen.owed), seen.last) == (False, b"yes", {"b": b"later"}, None)
+    await begin(memory, "d")
+    seen = await memory.look("c", "mei", now=NOW)
+    assert (seen.is_mine, seen.last, dict(seen.owed), seen.is_busy) == (True, b"yes", {"b": b"later"}, True)
+    assert await memory.look("c", "lin", now=NOW) == Begun(is_mine=True, since=NOW)
+
+
 async def test_somebody_is_forgotten_alone(memory: Memory) -> None:
     for user in ("mei", "lin"):
         await begin(memory, f"{user}1", user)
@@ -133,6 +150,43 @@ async def test_a_message_opens_the_window_once_and_a_tap_only_what_is_closed(dat
     async with database.writing() as db:
         await windows.forget_old(db, now=NOW + two_days)
     assert await left(database) == []
+
+
+async def test_windows_are_opened_together_by_the_same_rules(database: Database) -> None:
+    memory, budget = in_table(database), ReplyWindows(database, CHANNEL)
+    for user in ("mei", "lin"):
+        await meets(database, user)
+    memory.open("nobody", opens="message", at=NOW)
+    memory.open("mei", opens="message", at=NOW)
+    memory.open("mei", opens="tap", at=NOW)
+    memory.open("lin", opens="tap", at=NOW)
+    memory.open("lin", opens="", at=NOW)
+    await memory.settle()
+    two_days, minute = GRANTS["message"].lasts, GRANTS["tap"].lasts
+    assert sorted(await left(database)) == [(minute, 3), (two_days, 5)]
+    assert await budget.take("mei", 2, now=NOW)
+    memory.open("mei", opens="message", at=NOW)
+    await memory.settle()
+    assert (two_days, 3) in await left(database), "a repeated delivery opens nothing"
+    memory.open("mei", opens="message", at=NOW + timedelta(seconds=1))
+    await memory.settle()
+    assert (two_days + timedelta(seconds=1), 5) in await left(database)
+
+
+async def test_windows_that_cannot_be_written_stop_nobody(database: Database) -> None:
+    memory = in_table(database)
+    await meets(database)
+    async with database.engine.execution_options(writes=True).begin() as connection:
+        await connection.execute(text("ALTER TABLE reply_windows RENAME TO away"))
+    with capture_logs() as logs:
+        memory.open("mei", opens="message", at=NOW)
+        await memory.settle()
+    assert [(one["event"], one["log_level"]) for one in logs] == [("windows not opened", "warning")]
+    async with database.engine.execution_options(writes=True).begin() as connection:
+        await connection.execute(text("ALTER TABLE away RENAME TO reply_windows"))
+    memory.open("mei", opens="message", at=NOW)
+    await memory.settle()
+    assert len(await left(database)) == 1
 
 
 async def test_the_budget_is_kept_by_any_number_of_processes(database: Database) -> None:
