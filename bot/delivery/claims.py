@@ -88,16 +88,16 @@ async def claim(db: AsyncSession, due: Select[int], limit: int, now: datetime) -
         Outbound.tries,
         Outbound.message,
         Outbound.broadcast_id,
+        select(Contact.user).where(Contact.id == Outbound.contact_id).scalar_subquery().label("user"),
     )
     options = {"synchronize_session": False}
     rows = (await db.execute(taking.returning(*columns).execution_options(**options))).all()
     rows = sorted(rows, key=lambda row: (row.rank, row.id))
-    users = await _users(db, [row.contact_id for row in rows])
     return [
         Letter(
             row.id,
             row.contact_id,
-            Address(row.channel, users[row.contact_id]),
+            Address(row.channel, row.user),
             row.lane,
             row.rank,
             row.tries,
@@ -155,14 +155,6 @@ async def last_list(db: AsyncSession, contact_id: int, since: datetime) -> tuple
     """The tokens of the numbered list that this contact was shown last, if that was after `since`."""
     list_ = await db.get(Choices, contact_id)
     return tuple(list_.tokens) if list_ and list_.shown_at >= since else ()
-
-
-async def _users(db: AsyncSession, contact_ids: Collection[int]) -> dict[int, str]:
-    if not contact_ids:
-        return {}
-    return {
-        id: user for id, user in await db.execute(select(Contact.id, Contact.user).where(Contact.id.in_(contact_ids)))
-    }
 
 
 def _pauses(*channels: str) -> Select[str]:
