@@ -83,28 +83,18 @@ async def claim(db: AsyncSession, due: Select[int], limit: int, now: datetime) -
         Outbound.id,
         Outbound.contact_id,
         Outbound.channel,
+        select(Contact.user).where(Contact.id == Outbound.contact_id).scalar_subquery(),
         Outbound.lane,
         Outbound.rank,
         Outbound.tries,
         Outbound.message,
         Outbound.broadcast_id,
-        select(Contact.user).where(Contact.id == Outbound.contact_id).scalar_subquery().label("user"),
     )
     options = {"synchronize_session": False}
     rows = (await db.execute(taking.returning(*columns).execution_options(**options))).all()
-    rows = sorted(rows, key=lambda row: (row.rank, row.id))
     return [
-        Letter(
-            row.id,
-            row.contact_id,
-            Address(row.channel, row.user),
-            row.lane,
-            row.rank,
-            row.tries,
-            row.message,
-            row.broadcast_id,
-        )
-        for row in rows
+        Letter(id, contact_id, Address(channel, user), lane, rank, *rest)
+        for id, contact_id, channel, user, lane, rank, *rest in sorted(rows, key=lambda row: (row.rank, row.id))
     ]
 
 
