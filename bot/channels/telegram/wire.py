@@ -20,8 +20,10 @@ class Wire:
         self._root = urlsplit(root)
         host = self._root.netloc.rpartition("@")[2]
         self._fields = f" HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: "
-        self._places = asyncio.Semaphore(connections)
-        self._resting: list[_Connection] = []
+        # The connection that was used last comes first; None stands for one that is not made yet.
+        self._places: asyncio.LifoQueue[_Connection | None] = asyncio.LifoQueue()
+        for _place in range(connections):
+            self._places.put_nowait(None)
         self._open: set[_Connection] = set()
         self._tls: ssl.SSLContext | None = None
 
@@ -31,28 +33,19 @@ class Wire:
         After an error nobody knows whether the server did what it was asked.
         """
         head = f"POST {self._root.path}/{path}{self._fields}{len(body)}\r\n\r\n"
-        async with self._places:
+        connection = await self._places.get()
+        try:
             until = asyncio.get_running_loop().time() + seconds
-            connection = self._rested() or await self._connected(until)
-            answer = await connection.exchange(head.encode() + body, until)
-            if connection.is_open:
-                self._resting.append(connection)
-            return answer
+            if connection is None or not connection.is_fresh():
+                connection = await self._connected(until)
+            return await connection.exchange(head.encode() + body, until)
+        finally:
+            self._places.put_nowait(connection)
 
     def close(self) -> None:
         """Cut all connections."""
         for connection in [*self._open]:
             connection.cut()
-        self._resting.clear()
-
-    def _rested(self) -> "_Connection | None":
-        """The connection that was used last, unless it has rested for too long, as then all others have."""
-        while self._resting:
-            connection = self._resting.pop()
-            if connection.is_open and connection.has_rested() < RESTED:
-                return connection
-            connection.cut()
-        return None
 
     async def _connected(self, until: float) -> "_Connection":
         is_secure = self._root.scheme == "https"
@@ -82,12 +75,11 @@ class _Connection(asyncio.Protocol):
         self._body = b""
         self._used_at = self._loop.time()
 
-    @property
-    def is_open(self) -> bool:
+    def is_fresh(self) -> bool:
+        """Whether it can be used; one that rested for too long is closed."""
+        if self._loop.time() - self._used_at > RESTED:
+            self.cut()
         return self._transport is not None
-
-    def has_rested(self) -> float:
-        return self._loop.time() - self._used_at
 
     async def exchange(self, question: bytes, until: float) -> tuple[int, bytes]:
         """Ask and wait for the answer; whoever stops waiting closes the connection."""

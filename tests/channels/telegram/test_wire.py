@@ -98,7 +98,7 @@ async def test_a_connection_that_rested_for_long_is_replaced(monkeypatch: pytest
     server = Server()
     async with wired(server) as line:
         await line.post("send", b"{}", 5)
-        monkeypatch.setattr(wire, "RESTED", 0.0)
+        monkeypatch.setattr(wire, "RESTED", -1.0)
         await line.post("send", b"{}", 5)
         assert server.connections == 2
 
