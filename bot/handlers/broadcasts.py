@@ -186,13 +186,15 @@ class Withdraw(Dialog, name="withdraw"):
     broadcast_id: int = 0
 
     async def begin(self, turn: Turn) -> Asked:
-        if await member_at(turn, "notice.steer") is None:
-            return Done()
         self.broadcast_id = number(turn.argument)
         return self.ask_why
 
     async def ask_why(self, turn: Turn) -> Asked:
-        return Ask(_("Why is it withdrawn? Everybody who got it reads this, and the old message is changed."))
+        member = await member_at(turn, "notice.steer")
+        if member is None:
+            return Done()
+        broadcast, _notice = await states.allowed(turn.db, member, "notice.steer", self.broadcast_id)
+        return Ask(steering.asks_why(member, broadcast))
 
     async def take_why(self, turn: Turn, why: str) -> Next:
         member = await member_at(turn, "notice.steer")
