@@ -37,8 +37,8 @@ def telegram_channel(
     async def report(ok: bool, detail: str) -> None:
         beat(ok, detail)
 
-    async def pace(to: Address) -> None:
-        await pacer.step(to.user)
+    async def pace(to: Address) -> Callable[[], None]:
+        return await pacer.step(to.user)
 
     words = {
         locale: [(command, i18n.voice(locale, zone).word(what)) for command, what in COMMANDS.items()]

@@ -19,6 +19,7 @@ from bot.channels.telegram import TelegramChannel
 from bot.clock import monotonic
 from bot.database import Database
 from bot.delivery import Courier
+from bot.messages import Address
 from bot.pacing import OwnSteps, Pacer
 from tests.crowd import BODY, FIRST_CHAT, NOW
 
@@ -34,6 +35,12 @@ async def ours(api: str, count: int, database_url: str) -> int:
     """The broadcast that is prepared in the database, by the engine that sends it in earnest, without a pace."""
     database = Database(database_url)
 
+    def answered() -> None:
+        return None
+
+    async def at_once(_to: Address) -> Callable[[], None]:
+        return answered
+
     async def nothing(*_anything: object) -> None:
         return None
 
@@ -42,7 +49,7 @@ async def ours(api: str, count: int, database_url: str) -> int:
         api_url=api,
         secret="s",
         commands={"zh_CN": []},
-        pace=nothing,
+        pace=at_once,
         beat=nothing,
         sleep=asyncio.sleep,
         now=lambda: datetime.now(UTC),

@@ -144,9 +144,9 @@ class Bulk:
                 now=now,
                 zone=self._zone,
             )
-            ready = [
-                (letter, await self._letter(db, broadcast, locale), tuple[int, ...]()) for letter, locale in screened.go
-            ]
+            locales = {locale for _letter, locale in screened.go}
+            words = {locale: await self._letter(db, broadcast, locale) for locale in locales}
+            ready = [(letter, words[locale], tuple[int, ...]()) for letter, locale in screened.go]
         await self._start(ready, screened.others, room, now)
         self._look_at = min(2 * len(letters), _MOST_LOOKED_AT) if letters and not ready else 0
         return len(letters)

@@ -83,6 +83,7 @@ async def claim(db: AsyncSession, due: Select[int], limit: int, now: datetime) -
         Outbound.id,
         Outbound.contact_id,
         Outbound.channel,
+        select(Contact.user).where(Contact.id == Outbound.contact_id).scalar_subquery(),
         Outbound.lane,
         Outbound.rank,
         Outbound.tries,
@@ -91,20 +92,9 @@ async def claim(db: AsyncSession, due: Select[int], limit: int, now: datetime) -
     )
     options = {"synchronize_session": False}
     rows = (await db.execute(taking.returning(*columns).execution_options(**options))).all()
-    rows = sorted(rows, key=lambda row: (row.rank, row.id))
-    users = await _users(db, [row.contact_id for row in rows])
     return [
-        Letter(
-            row.id,
-            row.contact_id,
-            Address(row.channel, users[row.contact_id]),
-            row.lane,
-            row.rank,
-            row.tries,
-            row.message,
-            row.broadcast_id,
-        )
-        for row in rows
+        Letter(id, contact_id, Address(channel, user), lane, rank, *rest)
+        for id, contact_id, channel, user, lane, rank, *rest in sorted(rows, key=lambda row: (row.rank, row.id))
     ]
 
 
@@ -155,14 +145,6 @@ async def last_list(db: AsyncSession, contact_id: int, since: datetime) -> tuple
     """The tokens of the numbered list that this contact was shown last, if that was after `since`."""
     list_ = await db.get(Choices, contact_id)
     return tuple(list_.tokens) if list_ and list_.shown_at >= since else ()
-
-
-async def _users(db: AsyncSession, contact_ids: Collection[int]) -> dict[int, str]:
-    if not contact_ids:
-        return {}
-    return {
-        id: user for id, user in await db.execute(select(Contact.id, Contact.user).where(Contact.id.in_(contact_ids)))
-    }
 
 
 def _pauses(*channels: str) -> Select[str]:

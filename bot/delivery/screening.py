@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, TextClause, and_, func, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from bot.delivery.letters import Letter, Outcome, untried
 from bot.models import Contact, MutedTopic, NoticeWish, Outbound, Rider
@@ -44,10 +45,9 @@ async def screen(
     """
     if valid_until is not None and valid_until <= now:
         return Screened([], [untried(letter, "expired", now) for letter in letters])
-    readers = await _readers(db, [letter.id for letter in letters], category)
-    told: Counter[int] = Counter()
-    if category and urgency == "normal":
-        told = await _told_this_week(db, {reader.rider_id for reader in readers.values()}, now)
+    is_counted = bool(category) and urgency == "normal"
+    readers = await _readers(db, [letter.id for letter in letters], category, now - WEEK if is_counted else None)
+    told = Counter({reader.rider_id: reader.told for reader in readers.values()})
     screened = Screened([], [])
     for letter in letters:
         reader = readers[letter.id]
@@ -58,7 +58,7 @@ async def screen(
         at = hours.next_good_time(now, zone, urgency=urgency, **wishes)
         if at > now:
             screened.others.append(untried(letter, "queued", at))
-        elif category and urgency == "normal" and told[reader.rider_id] >= reader.weekly:
+        elif is_counted and told[reader.rider_id] >= reader.weekly:
             screened.others.append(untried(letter, "digest", now))
         else:
             told[reader.rider_id] += 1
@@ -76,7 +76,8 @@ def _ended(reader: Any, urgency: str) -> str:
     return ""
 
 
-async def _readers(db: AsyncSession, ids: Collection[int], category: str) -> dict[int, Any]:
+async def _readers(db: AsyncSession, ids: Collection[int], category: str, since: datetime | None) -> dict[int, Any]:
+    """The people behind these rows; `told` is how many notices they got after `since`, if that is asked."""
     query = (
         select(
             Outbound.id,
@@ -90,23 +91,35 @@ async def _readers(db: AsyncSession, ids: Collection[int], category: str) -> dic
             NoticeWish.quiet_to,
             NoticeWish.weekly,
             MutedTopic.topic.label("muted"),
+            (_told(since) if since else literal(0)).label("told"),
         )
         .join(Contact, Contact.id == Outbound.contact_id)
         .join(Rider, Rider.id == Contact.rider_id)
         .outerjoin(NoticeWish, NoticeWish.rider_id == Rider.id)
         .outerjoin(MutedTopic, and_(MutedTopic.rider_id == Rider.id, MutedTopic.topic == category))
-        .where(Outbound.id.in_(ids))
+        .where(_among(db, ids))
     )
     return {row.id: row for row in await db.execute(query)}
 
 
-async def _told_this_week(db: AsyncSession, riders: Collection[int], now: datetime) -> Counter[int]:
-    """How many normal notices these people got by message in the last seven days; a digest counts as none."""
-    query = (
-        select(Contact.rider_id, func.count())
-        .join(Outbound, Outbound.contact_id == Contact.id)
-        .where(Contact.rider_id.in_(riders), Outbound.state == "sent", Outbound.sent_at > now - WEEK)
-        .where(Outbound.broadcast_id.is_not(None), Outbound.rank == _NORMAL, Outbound.provider_id != "")
-        .group_by(Contact.rider_id)
+def _told(since: datetime) -> ScalarSelect[int]:
+    """How many normal notices somebody got by message; a digest counts as none.
+
+    It is counted for each person: a join would be free to read everything that was ever sent.
+    """
+    theirs, sent = aliased(Contact), aliased(Outbound)
+    addresses = select(theirs.id).where(theirs.rider_id == Contact.rider_id).correlate(Contact)
+    return (
+        select(func.count())
+        .where(sent.contact_id.in_(addresses), sent.state == "sent", sent.sent_at > since)
+        .where(sent.broadcast_id.is_not(None), sent.rank == _NORMAL, sent.provider_id != "")
+        .correlate(Contact)
+        .scalar_subquery()
     )
-    return Counter({rider: count for rider, count in await db.execute(query)})
+
+
+def _among(db: AsyncSession, ids: Collection[int]) -> ColumnElement[bool] | TextClause:
+    """As one parameter where the database takes arrays: hundreds of them cost more than finding the rows."""
+    if db.get_bind().dialect.name == "sqlite":
+        return Outbound.id.in_(ids)
+    return text("outbox.id = ANY(CAST(:ids AS bigint[]))").bindparams(ids=[*ids])

@@ -8,6 +8,7 @@ from bot.services import authority, linking, notices, weather
 from bot.services.authority import Member
 from bot.services.broadcasts import composing, report, states, steering
 from bot.services.broadcasts.newsroom import Newsroom
+from bot.services.broadcasts.report import Report
 from bot.services.city import City
 from bot.services.notices import Words
 
@@ -90,10 +91,11 @@ async def progress(turn: Turn) -> None:
         help=told.help,
     )
     reason = f"\n{told.pause_reason}" if told.pause_reason else ""
-    turn.say(turn.word(said) + reason, *_levers(turn, member, told.state, broadcast_id, told.failed))
+    turn.say(turn.word(said) + reason, *_levers(turn, member, told))
 
 
-def _levers(turn: Turn, member: Member, state: str, broadcast_id: int, failed: int) -> list[tuple[Button, ...]]:
+def _levers(turn: Turn, member: Member, told: Report) -> list[tuple[Button, ...]]:
+    broadcast_id, state = told.number, told.state
     rows: list[tuple[Button, ...]] = []
     if authority.may(member, "notice.steer"):
         row = [
@@ -102,7 +104,7 @@ def _levers(turn: Turn, member: Member, state: str, broadcast_id: int, failed: i
                 ("pause", _("⏸ Pause"), ("sending",)),
                 ("resume", _("▶ Go on"), ("paused",)),
                 ("cancel", _("✕ Cancel"), (*states.BEFORE_SENDING, "sending", "paused")),
-                ("retry", _("↻ Try the failed again"), ("sending", "finished") if failed else ()),
+                ("retry", _("↻ Try the failed again"), ("sending", "finished") if told.failed else ()),
             )
             if state in wanted
         ]
@@ -111,6 +113,8 @@ def _levers(turn: Turn, member: Member, state: str, broadcast_id: int, failed: i
         if state in (*_TOLD, "withdrawn") and authority.may(member, "notice.write"):
             wrong.append(Button(turn.word(_("✎ Put it right")), f"bcfix.{broadcast_id}"))
         rows.append(tuple(wrong))
+    if told.asks_answer and state in _TOLD and authority.may(member, "notice.write"):
+        rows.append((Button(turn.word(_("✎ Write to who has not answered")), f"bcnew.{broadcast_id}"),))
     rows.append((Button(turn.word(_("↻ Look again")), f"bc.{broadcast_id}"), Button(turn.word(_("All")), "bcs")))
     return [row for row in rows if row]
 
@@ -182,13 +186,15 @@ class Withdraw(Dialog, name="withdraw"):
     broadcast_id: int = 0
 
     async def begin(self, turn: Turn) -> Asked:
-        if await member_at(turn, "notice.steer") is None:
-            return Done()
         self.broadcast_id = number(turn.argument)
         return self.ask_why
 
     async def ask_why(self, turn: Turn) -> Asked:
-        return Ask(_("Why is it withdrawn? Everybody who got it reads this, and the old message is changed."))
+        member = await member_at(turn, "notice.steer")
+        if member is None:
+            return Done()
+        broadcast, _notice = await states.allowed(turn.db, member, "notice.steer", self.broadcast_id)
+        return Ask(steering.asks_why(member, broadcast))
 
     async def take_why(self, turn: Turn, why: str) -> Next:
         member = await member_at(turn, "notice.steer")

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from bot.conversation import Ask, Asked, AskPhoto, Choose, Dialog, Done, Next, Router, Turn
 from bot.errors import Problem
-from bot.handlers.broadcasts import ALL, county_question, member_at
+from bot.handlers.broadcasts import ALL, county_question, member_at, number
 from bot.i18n import Text, _
 from bot.messages import Outgoing, Photo
 from bot.services import moments, notices, riders
@@ -32,9 +32,11 @@ class NoPicture(Problem):
 
 @router.on_press("bcnew")
 class Compose(Dialog, name="broadcast"):
-    """Who, what, when; then as riders will read it, and handed in."""
+    """Who, what, when; then as riders will read it, and handed in. `bcnew.N` is for who has not answered notice N."""
 
+    unanswered: int = 0
     vehicle: str = ""
+    locale: str = ""
     county: str = ""
     category: str = ""
     urgency: str = ""
@@ -43,15 +45,22 @@ class Compose(Dialog, name="broadcast"):
     broadcast_id: int = 0
 
     _EVERYBODY: ClassVar[Text] = _("Everybody")
+    _READERS: ClassVar[dict[str, Text]] = {
+        "zh_CN": _("Who reads simplified Chinese"),
+        "zh_TW": _("Who reads traditional Chinese"),
+        "en": _("Who reads English"),
+    }
 
     async def begin(self, turn: Turn) -> Asked:
+        self.unanswered = number(turn.argument)
         return self.ask_vehicle if await member_at(turn, "notice.write") else Done()
 
     async def ask_vehicle(self, turn: Turn) -> Asked:
-        return Choose(_("Whom does it concern?"), {ALL: self._EVERYBODY, **riders.VEHICLE_NAMES})
+        return Choose(_("Whom does it concern?"), {ALL: self._EVERYBODY, **riders.VEHICLE_NAMES, **self._READERS})
 
-    async def take_vehicle(self, turn: Turn, vehicle: str) -> Next:
-        self.vehicle = "" if vehicle == ALL else vehicle
+    async def take_vehicle(self, turn: Turn, whom: str) -> Next:
+        self.locale = whom if whom in self._READERS else ""
+        self.vehicle = whom if whom in riders.VEHICLE_NAMES else ""
         return self.ask_county
 
     async def ask_county(self, turn: Turn) -> Asked:
@@ -171,7 +180,12 @@ class Compose(Dialog, name="broadcast"):
         draft = composing.Draft(
             self.category,
             {"zh_CN": Words(self.title, self.body)},
-            Audience(vehicles=(self.vehicle,) if self.vehicle else (), counties=(self.county,) if self.county else ()),
+            Audience(
+                vehicles=(self.vehicle,) if self.vehicle else (),
+                counties=(self.county,) if self.county else (),
+                locales=(self.locale,) if self.locale else (),
+                unanswered=self.unanswered,
+            ),
             urgency=self.urgency,
             picture=picture,
             late="ask",

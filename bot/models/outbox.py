@@ -50,7 +50,7 @@ class Outbound(Base):
 
 
 class Step(Base):
-    """When the next message of a token may go out, shared by all processes."""
+    """When the next message of a token, or to one person (`TOKEN:HASH`), may go out; shared by all processes."""
 
     __tablename__ = "steps"
 

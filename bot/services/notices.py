@@ -37,6 +37,8 @@ BUTTONS: dict[str, Text] = {
     "received": _("✓ Received"),
     "help": _("🆘 I need help"),
 }
+# The buttons by which a roll call is answered.
+ANSWERS = ("received", "help")
 MOST_BUTTONS = 3
 MOST_TITLE, MOST_BODY = 60, 2_000
 FIRST_SCREEN = 120

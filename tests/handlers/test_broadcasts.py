@@ -4,9 +4,9 @@ import io
 from base64 import b64decode
 
 from PIL import Image
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from bot.models import Notice
+from bot.models import Contact, Notice
 from bot.services import linking, staff, weather
 from tests.chat import CITY, DESK, RiderInTest, World
 from tests.handlers.test_notices import agrees
@@ -58,8 +58,14 @@ async def test_a_notice_by_two_people_reaches_the_rider(world: World, rider: Rid
     await author.says("群发")
     await author.taps("明天有雪")
     await author.taps("Withdraw it")
-    await author.says("预报变了")
-    author.sees("Withdrawn")
+    author.sees("Your colleagues read this")
+    await author.says("cancel")
+    await approver.says("群发")
+    await approver.taps("明天有雪")
+    await approver.taps("Withdraw it")
+    approver.sees("Everybody who got it reads this")
+    await approver.says("预报变了")
+    approver.sees("Withdrawn")
     await world.passes(seconds=1)
     rider.sees("预报变了")
 
@@ -167,6 +173,49 @@ async def test_a_notice_is_returned_with_a_word_and_written_anew(world: World) -
     await approver.says("请写明哪条路")
     approver.sees("Returned")
     author.sees("请写明哪条路")
+
+
+async def test_a_notice_for_who_reads_english(world: World) -> None:
+    author = await joins(world, "li", "editor")
+    for name, locale in (("mei", "en"), ("wang", "zh_CN")):
+        await agrees(world.rider(name))
+        async with world.database.writing() as db:
+            await db.execute(update(Contact).where(Contact.user == name).values(locale=locale))
+    await author.says("/broadcast")
+    await author.taps("New notice")
+    for choice in ("Who reads English", "The whole city", "Winter safety", "Important"):
+        await author.taps(choice)
+    await author.says("Snow")
+    await author.says("Ride slowly.")
+    await author.taps("Without a picture")
+    await author.taps("Once approved")
+    author.sees("Now: 1")
+
+
+async def test_who_has_not_answered_is_written_to_again(world: World) -> None:
+    author = await joins(world, "li", "editor")
+    approver = await joins(world, "wang", "approver")
+    answers, silent = world.rider("mei"), world.rider("chen")
+    for one in (answers, silent):
+        await agrees(one)
+    await author.says("天气预警")
+    for choice in ("Snow", "Red", "24 hours", "The whole city"):
+        await author.taps(choice)
+    approver.looks_at_the_phone()
+    await approver.taps("Approve both")
+    await world.passes(seconds=1)
+    answers.looks_at_the_phone()
+    await answers.taps("Received")
+    await author.says("群发")
+    await author.presses("bc.1")
+    await author.taps("who has not answered")
+    for choice in ("Everybody", "The whole city", "Weather", "Important"):
+        await author.taps(choice)
+    await author.says("请报平安")
+    await author.says("看到请回复。")
+    await author.taps("Without a picture")
+    await author.taps("Once approved")
+    author.sees("Now: 1")
 
 
 async def test_a_rider_never_learns_that_there_is_such_a_thing(world: World, rider: RiderInTest) -> None:

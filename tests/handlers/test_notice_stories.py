@@ -196,7 +196,7 @@ class TestWhereMessagesCanBeChanged:
             await db.execute(update(Outbound).where(Outbound.contact_id == late).values(state="waiting"))
         await world.settle()
         async with world.database.writing() as db:
-            await staff.add(db, "li", "editor", password_hash="x", now=world.now)
+            await staff.add(db, "li", "approver", password_hash="x", now=world.now)
             member = await authority.member_called(db, "li")
             how = {"newsroom": world.newsroom, "now": world.now}
             await steering.withdraw(db, member, number, why="今天不停了", **how)  # type: ignore[arg-type]

@@ -76,7 +76,7 @@ async def test_a_withdrawal_reaches_those_who_got_it(desk: Newsdesk, monkeypatch
     author, approver = await desk.people()
     row_states = {got: "sent", english: "sent", waits: "waiting", flying: "queued"}
     number = await desk.sending(author, approver, row_states)
-    telling = await desk.does(steering.withdraw, author, number, why="时间写错了")
+    telling = await desk.does(steering.withdraw, approver, number, why="时间写错了")
     assert await desk.state(number) == "withdrawn"
     assert await desk.rows(number) == ["sent", "sent", "cancelled", "cancelled"]
     assert await desk.state(telling) == "approved", "it goes at once"
@@ -103,7 +103,23 @@ async def test_a_withdrawal_reaches_those_who_got_it(desk: Newsdesk, monkeypatch
     assert texts["m2"] != texts["m1"], "each in their language"
     assert all("时间写错了" in text for text in texts.values())
     with pytest.raises(states.Overtaken):
-        await desk.does(steering.withdraw, author, number, why="again")
+        await desk.does(steering.withdraw, approver, number, why="again")
+
+
+async def test_an_author_withdraws_alone_in_set_words(desk: Newsdesk) -> None:
+    author, approver = await desk.people()
+    number = await desk.sending(author, approver, {await desk.rider(): "sent"})
+    telling = await desk.does(steering.withdraw, author, number, why="时间写错了")
+    await desk.tick()
+    async with desk.database.reading() as db:
+        _broadcast, notice = await states.found(db, telling)
+        changed = [*await db.scalars(select(Outbound.message).where(Outbound.key.startswith("edit:")))]
+        kept = await db.scalar(select(AuditEntry.after).where(AuditEntry.action == "broadcast.withdraw"))
+    assert changed
+    assert "时间写错了" not in str([notice.texts, *changed])
+    assert "时间写错了" in str(kept)
+    broadcast = Broadcast(notice_id=1, created_at=desk.clinic.now, author_id=approver.id)
+    assert steering.asks_why(author, broadcast) == steering.asks_why(approver, broadcast)
 
 
 async def test_a_correction_needs_two_people_too(desk: Newsdesk) -> None:

@@ -1,4 +1,4 @@
-"""The Bot API over HTTP: python-telegram-bot's `Bot` on an aiohttp client."""
+"""The Bot API over HTTP: python-telegram-bot's `Bot` on an aiohttp client, and on a bare wire for what is said."""
 
 import logging
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from telegram.request import BaseRequest, RequestData
 
 from bot.channels.telegram.encode import Call
 from bot.channels.telegram.errors import too_many_requests
+from bot.channels.telegram.wire import Wire
 
 TIMEOUT = 15.0
 CONNECTIONS = 100
@@ -23,15 +24,17 @@ _JSON = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A request whose JSON was made beforehand; it takes the place of PTB's parameters."""
+    """A call whose JSON is made already; it takes the place of PTB's parameters."""
 
+    method: str
     body: bytes
 
 
 class AiohttpRequest(BaseRequest):
-    """Carries PTB's requests as JSON, or as multipart where there are files; one pool of connections."""
+    """Carries PTB's requests as JSON, or as multipart where there are files; what is `Written` goes by a wire."""
 
-    def __init__(self) -> None:
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
         self._session: ClientSession | None = None
 
     @property
@@ -43,6 +46,7 @@ class AiohttpRequest(BaseRequest):
             self._session = ClientSession(connector=TCPConnector(limit=CONNECTIONS), cookie_jar=DummyCookieJar())
 
     async def shutdown(self) -> None:
+        self._wire.close()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -60,12 +64,12 @@ class AiohttpRequest(BaseRequest):
         if self._session is None:
             raise NetworkError("the connection is closed")
         seconds = TIMEOUT if read_timeout is BaseRequest.DEFAULT_NONE else read_timeout
-        body = _body(request_data) if request_data else {}
         try:
-            async with self._session.request(
-                method, url, timeout=ClientTimeout(seconds), allow_redirects=False, **body
-            ) as response:
-                status, payload = response.status, await response.read()
+            if isinstance(request_data, Written):
+                status, payload = await self._wire.post(request_data.method, request_data.body, seconds)
+            else:
+                body = _body(request_data) if request_data else {}
+                status, payload = await self._requested(method, url, timeout=ClientTimeout(seconds), **body)
         except TimeoutError:
             raise TimedOut from None  # aiohttp's own words name the address, and the token is part of it
         except (ClientError, OSError) as error:
@@ -73,6 +77,11 @@ class AiohttpRequest(BaseRequest):
         if status == 429:
             raise too_many_requests(_parsed(payload))
         return status, payload
+
+    async def _requested(self, method: str, url: str, **how: Any) -> tuple[int, bytes]:
+        assert self._session
+        async with self._session.request(method, url, allow_redirects=False, **how) as response:
+            return response.status, await response.read()
 
     async def download(self, url: str, most: int) -> bytes | None:
         """What is at `url`, read no further than `most` bytes, None if it is more; raises TelegramError."""
@@ -108,8 +117,8 @@ class Api(Bot):
     _LOGGER = logging.Logger("silent", logging.CRITICAL + 1)
 
     def __init__(self, token: str, api_url: str) -> None:
-        request = AiohttpRequest()
         root = api_url.rstrip("/")
+        request = AiohttpRequest(Wire(f"{root}/bot{token}", CONNECTIONS))
         super().__init__(
             token, f"{root}/bot", base_file_url=f"{root}/file/bot", request=request, get_updates_request=request
         )
@@ -135,18 +144,14 @@ class Api(Bot):
 
     async def carry(self, call: Call) -> Any:
         """The same for a `Call` without a photo."""
-        if not call.body:
-            return await self.call(call.method, call.params)
-        written: Any = Written(call.body)  # PTB only hands it on to our own request class
+        written: Any = Written(call.method, call.body or orjson.dumps(call.params))  # PTB only hands it on to us
         try:
             return await self.request.post(f"{self.base_url}/{call.method}", written)
         except (AttributeError, KeyError, TypeError):
             raise TelegramError("unreadable answer") from None
 
 
-def _body(request_data: RequestData | Written) -> dict[str, Any]:
-    if isinstance(request_data, Written):
-        return {"data": request_data.body, "headers": _JSON}
+def _body(request_data: RequestData) -> dict[str, Any]:
     if not request_data.contains_files:
         return {
             "data": orjson.dumps(request_data.parameters),

@@ -14,7 +14,8 @@ from bot.channels.telegram.errors import trace, undelivered
 from bot.channels.telegram.photos import Photos
 from bot.messages import Address, Outgoing
 
-Pace = Callable[[Address], Awaitable[None]]
+# Returns when a message to somebody may leave; what it returns is to be called when Telegram has answered.
+Pace = Callable[[Address], Awaitable[Callable[[], None]]]
 # Whom a call that says nothing is for.
 NOBODY = Address("telegram", "")
 
@@ -32,16 +33,21 @@ class Carrier:
 
     async def carry(self, to: Address, call: Call) -> Any:
         """Make one call when its time has come and return its result; raises Undelivered."""
-        await self._pace(to)
+        answered = await self._pace(to)
         try:
             return await (self._photos if call.photo else self._api).carry(call)
         except TelegramError as error:
             raise undelivered(error) from None
+        finally:
+            answered()
 
     async def call(self, method: str, params: dict[str, Any]) -> Any:
         """Make a call that says nothing, when its time has come; raises TelegramError."""
-        await self._pace(NOBODY)
-        return await self._api.call(method, params)
+        answered = await self._pace(NOBODY)
+        try:
+            return await self._api.call(method, params)
+        finally:
+            answered()
 
     async def carry_direct(self, to: Address, calls: Iterable[Call]) -> None:
         """Make the calls of a direct answer; raises Undelivered only if trying again can help."""

@@ -36,7 +36,7 @@ class Photos:
 
     async def _named(self, call: Call, name: str) -> Any:
         try:
-            return await self._api.call(call.method, {**call.params, "photo": name})
+            return await self._api.carry(Call(call.method, {**call.params, "photo": name}))
         except BadRequest as error:
             if "file identifier" not in str(error):
                 raise

@@ -11,7 +11,7 @@ from sqlalchemy.orm import defer
 
 from bot.models import AuditEntry, Broadcast, Notice, NoticeResponse, Outbound, StaffMember
 from bot.services.broadcasts import states
-from bot.services.notices import words_of
+from bot.services.notices import ANSWERS, words_of
 
 # The entry of the audit that keeps the figures of a broadcast whose rows are old enough to be let go of.
 PRUNED = "broadcast.prune"
@@ -30,6 +30,7 @@ class Report:
     """How many recipients are where. `waiting` is for their next contact, `digest` for the weekly one.
 
     `read` and `tapped` are known only of some channels; `help` counts calls for help. `is_resolved`: nobody is added.
+    `asks_answer`: it has a button to answer by.
     """
 
     number: int
@@ -52,6 +53,7 @@ class Report:
     tapped: int = 0
     received: int = 0
     help: int = 0
+    asks_answer: bool = False
     failures: Mapping[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -123,6 +125,7 @@ async def report(db: AsyncSession, broadcast_id: int) -> Report:
         tapped=tapped,
         received=received,
         help=calls,
+        asks_answer=any(button["kind"] in ANSWERS for button in notice.buttons),
         **recipients.states,
     )
 

@@ -14,7 +14,6 @@ from bot.services import notices
 
 # A rider reads what was sent to them or still waits for them, whatever became of the broadcast's queue since.
 _THEIRS = ("sent", "waiting", "digest")
-_REPLIES = ("received", "help")
 
 
 async def letter_to(db: AsyncSession, broadcast_id: int, rider_id: int, *, voice: Voice) -> Outgoing | None:
@@ -35,14 +34,14 @@ async def press(db: AsyncSession, broadcast_id: int, rider_id: int, *, n: int, n
         return None
     button: dict[str, Any] = found.Notice.buttons[n]
     seen = {"read_at": now, "tapped_at": now}
-    if button["kind"] in _REPLIES:
+    if button["kind"] in notices.ANSWERS:
         seen |= {"reply": button["kind"], "replied_at": now}
     row = {"broadcast_id": broadcast_id, "rider_id": rider_id, "reply": ""} | seen
     earlier: dict[str, Any] = {
         "read_at": func.coalesce(NoticeResponse.read_at, now),
         "tapped_at": func.coalesce(NoticeResponse.tapped_at, now),
     }
-    if button["kind"] in _REPLIES:
+    if button["kind"] in notices.ANSWERS:
         earlier |= {"reply": button["kind"], "replied_at": now}
     statement = insert(db, NoticeResponse).values(row)
     keeps_help = NoticeResponse.reply != "help" if button["kind"] == "received" else None

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.database import rows_changed
 from bot.errors import Problem
-from bot.i18n import _
-from bot.models import Outbound
+from bot.i18n import Text, _
+from bot.models import Broadcast, Outbound
 from bot.services import audit
-from bot.services.authority import Member
+from bot.services.authority import Member, may
 from bot.services.broadcasts import clearing, corrections, states
 from bot.services.broadcasts.newsroom import Newsroom
 from bot.services.notices import Words
@@ -59,6 +59,8 @@ async def withdraw(
 ) -> int:
     """Take back what was sent: the old message says so where it can be changed, and who got it is told, at once.
 
+    They are told so in set words; `why` as well if two people stand behind it, as behind all that riders read.
+
     Returns the number of the broadcast that tells them. Raises NotAllowed, Overtaken.
     """
     broadcast, notice = await states.allowed(db, member, "notice.steer", broadcast_id)
@@ -66,9 +68,20 @@ async def withdraw(
     await states.move(db, broadcast_id, (*states.UNDER_WAY, "finished"), "withdrawn", finished_at=now)
     await _note(db, member, "withdraw", broadcast_id, now=now, why=said)
     await clearing.clear(db, now, broadcast_id=broadcast_id)
-    telling = await corrections.announce_withdrawal(db, member, broadcast, notice, said, newsroom=newsroom, now=now)
-    await corrections.rewrite(db, broadcast_id, None, why=said, newsroom=newsroom, now=now)
+    told = said if _explains(member, broadcast) else ""
+    telling = await corrections.announce_withdrawal(db, member, broadcast, notice, told, newsroom=newsroom, now=now)
+    await corrections.rewrite(db, broadcast_id, None, why=told, newsroom=newsroom, now=now)
     return telling
+
+
+def asks_why(member: Member, broadcast: Broadcast) -> Text:
+    """The question why this member withdraws it, which says who will read the answer."""
+    if _explains(member, broadcast):
+        return _("Why is it withdrawn? Everybody who got it reads this, and the old message is changed.")
+    return _(
+        "Why is it withdrawn? Your colleagues read this. Everybody who got it hears that it does not hold any more, "
+        "and the old message is changed."
+    )
 
 
 async def correct(
@@ -106,6 +119,11 @@ async def retry_failed(db: AsyncSession, member: Member, broadcast_id: int, *, n
     count = await rows_changed(db, failed.values(state="queued", tries=0, error="", due=now))
     await _note(db, member, "retry_failed", broadcast_id, now=now, count=count)
     return count
+
+
+def _explains(member: Member, broadcast: Broadcast) -> bool:
+    """Whether this member's words may go to riders without another's approval: they approve, and are not its author."""
+    return may(member, "notice.approve") and broadcast.author_id != member.id
 
 
 async def _note(

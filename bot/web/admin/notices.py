@@ -101,6 +101,7 @@ async def one(request: web.Request) -> web.StreamResponse:
         "urgency": notices.URGENCIES[notice.urgency],
         "audience": _audience_words(Audience.from_json(broadcast.audience), site.city.counties, voice),
         "time": voice.time,
+        "asks_why": steering.asks_why(member, broadcast),
     }
     return show(request, "admin/notice.html", values)
 

@@ -129,8 +129,9 @@ class World:
         if self._front:
             await self._front.close()
 
-    async def pace(self, to: Address) -> None:
+    async def pace(self, to: Address) -> Callable[[], None]:
         (self.paced if to.user else self.paced_calls).append(to.user)
+        return lambda: None
 
     async def beat(self, ok: bool, detail: str) -> None:
         self.beats.append((ok, detail))

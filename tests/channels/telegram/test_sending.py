@@ -217,7 +217,7 @@ async def test_nothing_personal_is_logged(
     ("secret", "mode", "url"), [("", "auto", ""), ("秘密", "auto", ""), ("x" * 257, "auto", ""), ("x", "webhook", "")]
 )
 def test_settings_that_cannot_work(secret: str, mode: Any, url: str) -> None:
-    async def nothing(*_: object) -> None: ...
+    async def nothing(*_: object) -> Any: ...
 
     with pytest.raises(ValueError, match="webhook"):
         TelegramChannel(
@@ -239,7 +239,7 @@ def test_settings_that_cannot_work(secret: str, mode: Any, url: str) -> None:
     [("auto", "", False), ("auto", "https://x.cn", True), ("polling", "https://x.cn", False)],
 )
 def test_modes(mode: Any, url: str, by_webhook: bool) -> None:
-    async def nothing(*_: object) -> None: ...
+    async def nothing(*_: object) -> Any: ...
 
     channel = TelegramChannel(
         "42:X",
