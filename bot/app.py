@@ -362,8 +362,7 @@ class Program:
 
     def hear_on(self, channel: Channel) -> Hear:
         """What `channel` calls with everything that comes in."""
-        turns = self.metrics.turns.labels(channel.name)
-        seconds, can, engine = self.metrics.turn_seconds, channel.can, self.engine
+        turns, can, engine = self.metrics.turns, channel.can, self.engine
         fetch = channel.fetch if isinstance(channel, Photographer) else None
 
         async def hear(heard: Incoming) -> Answer:
@@ -372,8 +371,7 @@ class Program:
                 if heard.photo:
                     heard = await photographs.developed(heard, fetch, self.database)
                 said = await engine.hear(heard, can)
-            turns.inc()
-            seconds.observe(monotonic() - began)
+            turns.add(channel.name, monotonic() - began)
             if said.locale and isinstance(channel, Polyglot):
                 channel.speaks(heard.sender, said.locale)
             return Answer(said.direct, said.sent)
@@ -382,16 +380,14 @@ class Program:
 
     def at_once_on(self, channel: Channel) -> AtOnce:
         """What `channel` may ask before it calls `hear_on`'s."""
-        turns, seconds = self.metrics.turns.labels(channel.name), self.metrics.turn_seconds
-        can, engine = channel.can, self.engine
+        turns, name, can, engine = self.metrics.turns, channel.name, channel.can, self.engine
 
         def at_once(heard: Incoming) -> Answer | None:
             began = monotonic()
             said = engine.at_once(heard, can)
             if said is None:
                 return None
-            turns.inc()
-            seconds.observe(monotonic() - began)
+            turns.add(name, monotonic() - began)
             return Answer(said)
 
         return at_once
@@ -404,8 +400,7 @@ class Program:
             said = await self.engine.read(heard, channel.can)
         if said is None:
             return None
-        self.metrics.turns.labels(channel.name).inc()
-        self.metrics.turn_seconds.observe(monotonic() - began)
+        self.metrics.turns.add(channel.name, monotonic() - began)
         return Answer(said.direct)
 
     @contextmanager

@@ -26,6 +26,7 @@ async def test_from_the_first_start_to_the_nearest_place_and_a_clean_stop(tmp_pa
         assert (await program.get("/healthz"))[0] == 200
         _status, numbers = await program.get("/metrics")
         assert 'nuanxin_turns_total{channel="web"} 2.0' in numbers
+        assert "nuanxin_turn_seconds_count 2.0" in numbers
         assert 'nuanxin_outbox_rows{lane="bulk"} 0.0' in numbers
         async with aiohttp.ClientSession() as client, client.ws_connect(f"{program.address}/chat/ws"):
             program.process.send_signal(signal.SIGTERM)

@@ -171,27 +171,27 @@ def _keyboards(message: Outgoing) -> tuple[list[list[dict[str, str]]], list[Butt
     for row in message.buttons:
         keys: list[dict[str, str]] = []
         for button in row:
-            if button.asks_location:
+            label, press, url, asks_location = button
+            if asks_location:
                 asks.append(button)
-            elif key := _key(button):
-                keys.append(key)
+            elif not label or label.isspace():
+                raise Unsayable("a button needs a label")
+            elif press:
+                if len(press) > LONGEST_PRESS or not (press.isascii() or len(press.encode()) <= LONGEST_PRESS):
+                    raise Unsayable("a button's token is longer than 64 bytes")
+                keys.append({"text": label, "callback_data": press})
+            elif not url:
+                raise Unsayable("a button needs something to do")
+            elif _can_be_opened(url):
+                keys.append({"text": label, "url": url})
         if keys:
             inline.append(keys)
     return inline, asks
 
 
-def _key(button: Button) -> dict[str, str] | None:
-    """An inline button; None for a link that Telegram refuses (`tel:`), whose number the text has anyway."""
-    if not button.label.strip():
-        raise Unsayable("a button needs a label")
-    if press := button.press:
-        if len(press) > LONGEST_PRESS or not (press.isascii() or len(press.encode()) <= LONGEST_PRESS):
-            raise Unsayable("a button's token is longer than 64 bytes")
-        return {"text": button.label, "callback_data": press}
-    if not button.url:
-        raise Unsayable("a button needs something to do")
-    can_be_opened = button.url.startswith(_LINKS) and not button.url.startswith(_LOCAL)
-    return {"text": button.label, "url": button.url} if can_be_opened else None
+def _can_be_opened(url: str) -> bool:
+    """Whether Telegram takes a button with this link; it refuses `tel:`, whose number the text has anyway."""
+    return url.startswith(_LINKS) and not url.startswith(_LOCAL)
 
 
 def _nothing_but(inline: list[list[dict[str, str]]], asks: list[Button]) -> list[Call]:
