@@ -4,9 +4,7 @@ import asyncio
 import gc
 import os
 import socket
-import traceback
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from functools import partial
 from ipaddress import ip_address
 from typing import Any
@@ -18,25 +16,21 @@ from bot import i18n, loops, outbox, signals
 from bot.callbacks import Callback
 from bot.channels import (
     Answer,
-    AtOnce,
     Called,
     Channel,
-    Hear,
     Linked,
     Listener,
-    Photographer,
-    Polyglot,
     Presence,
-    Unheard,
 )
 from bot.channels.web import WebChannel
 from bot.channels.wechat import PassiveWeChatChannel
-from bot.clock import Clock, monotonic
+from bot.clock import Clock
 from bot.conversation import Router
 from bot.conversation.engine import Engine
 from bot.database import DATABASE_TROUBLE, Database, is_migrated
 from bot.delivery import Courier
 from bot.delivery.mass import MassCourier
+from bot.ears import Ears
 from bot.handlers import HANDLERS
 from bot.loops import Loops
 from bot.messages import Address, Incoming
@@ -45,7 +39,7 @@ from bot.official_account import OfficialAccount, official_account
 from bot.outbox import LANES
 from bot.pacing import Pacer
 from bot.seals import BrokenSeal, Seals
-from bot.services import holidays, photographs, places, riders, weather
+from bot.services import holidays, places, riders, weather
 from bot.services.broadcasts.audience import Reach
 from bot.services.broadcasts.newsroom import Newsroom
 from bot.services.city import City, load_city
@@ -125,25 +119,6 @@ def reach_of(channels: Iterable[Channel]) -> Reach:
     )
 
 
-class _Outage:
-    """Says once that the database is away, and once that it is back, however many people ask meanwhile."""
-
-    def __init__(self) -> None:
-        self._is_on = False
-
-    def goes_on(self, trouble: Exception) -> None:
-        if not self._is_on:
-            self._is_on = True
-            # What a database says of a row may be private: only where it happened is kept.
-            trace = "".join(traceback.format_tb(trouble.__traceback__))
-            log.error("database does not answer", error=type(trouble).__name__, trace=trace)
-
-    def ends(self) -> None:
-        if self._is_on:
-            self._is_on = False
-            log.warning("database answers again")
-
-
 class Program:
     """One process of an installation: `web` talks to people, `works` delivers and keeps the clock."""
 
@@ -196,7 +171,7 @@ class Program:
             resources_of(self.city, self.directory, self.seals, self.database, self.tally, self.desk, self.newsroom),
             self.courier.deliver,
         )
-        self._outage = _Outage()
+        self.ears = Ears(self.engine, self.database, self.metrics)
         self._front: Front | None = None
 
     async def start(self) -> int:
@@ -206,9 +181,9 @@ class Program:
             if isinstance(channel, Listener):
                 await channel.start()
                 if self.talks and channel.by_webhook:
-                    self.loops.start_task(name, partial(channel.listen, self.hear_on(channel)))
+                    self.loops.start_task(name, partial(channel.listen, self.ears.hear_on(channel)))
                 elif self.works and not channel.by_webhook:
-                    self.loops.start_task(name, partial(channel.listen, self.hear_on(channel)), alone=True)
+                    self.loops.start_task(name, partial(channel.listen, self.ears.hear_on(channel)), alone=True)
         if self.account and self.works:
             name = self.account.channel.name
             self.loops.start_task(name, partial(self.account.keep, partial(self.loops.beat, name)), alone=True)
@@ -329,10 +304,10 @@ class Program:
         ]
         callbacks: list[Callback] = []
         for channel in self.channels.values():
-            hear = self.hear_on(channel)
+            hear = self.ears.hear_on(channel)
             routes += channel.routes(hear)
             if isinstance(channel, Called):
-                callbacks.append(channel.callback(hear, self.at_once_on(channel)))
+                callbacks.append(channel.callback(hear, self.ears.at_once_on(channel)))
         if self.account:
             routes += self.account.page_routes
         client = client_address(settings.trusted_proxies)
@@ -359,62 +334,6 @@ class Program:
             self.settings.require_totp,
             self._somebody_changed,
         )
-
-    def hear_on(self, channel: Channel) -> Hear:
-        """What `channel` calls with everything that comes in."""
-        turns, can, engine = self.metrics.turns, channel.can, self.engine
-        fetch = channel.fetch if isinstance(channel, Photographer) else None
-
-        async def hear(heard: Incoming) -> Answer:
-            began = monotonic()
-            with self._failures_on(channel.name):
-                if heard.photo:
-                    heard = await photographs.developed(heard, fetch, self.database)
-                said = await engine.hear(heard, can)
-            turns.add(channel.name, monotonic() - began)
-            if said.locale and isinstance(channel, Polyglot):
-                channel.speaks(heard.sender, said.locale)
-            return Answer(said.direct, said.sent)
-
-        return hear
-
-    def at_once_on(self, channel: Channel) -> AtOnce:
-        """What `channel` may ask before it calls `hear_on`'s."""
-        turns, name, can, engine = self.metrics.turns, channel.name, channel.can, self.engine
-
-        def at_once(heard: Incoming) -> Answer | None:
-            began = monotonic()
-            said = engine.at_once(heard, can)
-            if said is None:
-                return None
-            turns.add(name, monotonic() - began)
-            return Answer(said)
-
-        return at_once
-
-    async def _read(self, heard: Incoming) -> Answer | None:
-        """The answer to what only needs reading."""
-        await asyncio.sleep(0)  # whoever asks may run in no task yet, which a database needs
-        began, channel = monotonic(), self.channels[heard.sender.channel]
-        with self._failures_on(channel.name):
-            said = await self.engine.read(heard, channel.can)
-        if said is None:
-            return None
-        self.metrics.turns.add(channel.name, monotonic() - began)
-        return Answer(said.direct)
-
-    @contextmanager
-    def _failures_on(self, channel: str) -> Iterator[None]:
-        """Count what goes wrong; a database that is away is Unheard, and spoken of once."""
-        try:
-            yield
-        except DATABASE_TROUBLE as trouble:
-            self.metrics.errors.labels(channel).inc()
-            self._outage.goes_on(trouble)
-            raise Unheard from trouble
-        except Exception:
-            self.metrics.errors.labels(channel).inc()
-            raise
 
     def _web_channel(self) -> WebChannel:
         def verify(token: str) -> str | None:
@@ -454,9 +373,13 @@ class Program:
             Tokens(self.database, self.seals, self.clock),
             now=self.clock,
             zone=self.city.zone,
-            read=self._read,
+            read=self._read_on_wechat,
             arrived=lambda person: self.courier.bring(person),
         )
+
+    async def _read_on_wechat(self, heard: Incoming) -> Answer | None:
+        # The ears are made when all channels are.
+        return await self.ears.read(self.channels[heard.sender.channel], heard)
 
     async def _arrived(self, _person: Address) -> None:
         for wake in self.wakes.values():
@@ -480,7 +403,7 @@ class Program:
             if await self.directory.refresh(db):
                 # The places stay until the next change: looking through all of them for garbage holds up riders.
                 gc.freeze()
-        self._outage.ends()
+        self.ears.outage.ends()
 
     async def _count_searches(self) -> None:
         taken = self.tally.take()

@@ -344,5 +344,5 @@ async def chat(settings: Settings, locale: str) -> None:
     program = await prepare(settings, talks=False, works=False)
     terminal = Terminal(program.clock, locale)
     program.channels[terminal.name] = terminal
-    await terminal.listen(program.hear_on(terminal), sys.stdin.readline, sys.stdout.write)
+    await terminal.listen(program.ears.hear_on(terminal), sys.stdin.readline, sys.stdout.write)
     await program.stop()

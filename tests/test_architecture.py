@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": WORDS | {"callbacks", "channel_names", "services", "database"},
 }
 # These build the program and may know everything.
-BUILDERS = {"app", "official_account", "telegram_bot", "upkeep", "checks", "commands", "__main__", "__init__"}
+BUILDERS = {"app", "ears", "official_account", "telegram_bot", "upkeep", "checks", "commands", "__main__", "__init__"}
 # The only callers of the clock.
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.monotonic"}
 

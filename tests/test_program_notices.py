@@ -114,7 +114,7 @@ async def test_a_restored_database_is_held_at_start(
 async def test_a_picture_is_fetched_only_from_whom_it_was_asked(settings: Settings, database: Database) -> None:
     program = Program(settings, settings.secret_key, talks=False, works=False)
     channel = Album()
-    hear = program.hear_on(channel)
+    hear = program.ears.hear_on(channel)
     staff_code = await commands.link_staff(settings, "ed")
     keys = itertools.count()
 

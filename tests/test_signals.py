@@ -42,7 +42,7 @@ async def programs(database_url: str, database: Any) -> AsyncIterator[tuple[Prog
 async def hears(program: Program, who: Address, **what: Any) -> str:
     """Let `who` say something to a process; returns what it answers directly."""
     heard = Incoming(who, f"k{next(KEYS)}", NOW, locale="en", **what)
-    answer = await program.hear_on(program.channels["web"])(heard)
+    answer = await program.ears.hear_on(program.channels["web"])(heard)
     if answer.sent:
         await answer.sent
     return "\n".join(message.text for message in answer.direct)
