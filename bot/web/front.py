@@ -22,6 +22,7 @@ from bot.callbacks import Callback, Post, Reply
 
 LONGEST_HEAD = 16 * 1024
 SECONDS_IDLE = 75.0
+LONGEST_READ = 64 * 1024
 BACKLOG = 1024
 
 # A request whose every byte is as it should be (RFC 9112, 9110); in doubt it is aiohttp's.
@@ -42,6 +43,7 @@ class Front:
         # A callback that does not come in the plain form is a request like any other.
         app.add_routes(web.post(callback.path, _handler(callback)) for callback in callbacks)
         self.callbacks = {callback.path.encode(): callback for callback in callbacks}
+        self.buffer = memoryview(bytearray(LONGEST_READ))
         self.open: set[_Connection] = set()
         self.replying: set[asyncio.Task[None]] = set()
         self._seconds = seconds_to_close
@@ -84,8 +86,12 @@ class Front:
         return int(self._server.sockets[0].getsockname()[1])
 
 
-class _Connection(asyncio.Protocol):
-    """One connection, as long as only callbacks are posted on it."""
+class _Connection(asyncio.BufferedProtocol):
+    """One connection, as long as only callbacks are posted on it.
+
+    What arrives is read into one buffer, which is emptied before anybody else's turn: asyncio's other protocols get
+    room for 256 KiB from the system for every read, which takes longer than the read.
+    """
 
     def __init__(self, front: Front) -> None:
         self._front = front
@@ -102,8 +108,12 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._front.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         self._heard = self._loop.time()
+        data = bytes(self._front.buffer[:nbytes])
         self._data = self._data + data if self._data else data
         if self._is_replying:  # nobody asks again before the reply has come
             self._transport.pause_reading()
