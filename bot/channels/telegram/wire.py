@@ -10,6 +10,7 @@ from httptools import HttpParserError, HttpResponseParser
 # A connection that rested longer may be closed by the other side at the moment when it is used.
 RESTED = 15.0
 LARGEST_ANSWER = 2**20
+LONGEST_READ = 64 * 1024
 
 
 class Wire:
@@ -25,6 +26,7 @@ class Wire:
         for _place in range(connections):
             self._places.put_nowait(None)
         self._open: set[_Connection] = set()
+        self._room = memoryview(bytearray(LONGEST_READ))
         self._tls: ssl.SSLContext | None = None
 
     async def post(self, path: str, body: bytes, seconds: float) -> tuple[int, bytes]:
@@ -53,7 +55,7 @@ class Wire:
             self._tls = ssl.create_default_context()
         async with asyncio.timeout_at(until):
             _transport, connection = await asyncio.get_running_loop().create_connection(
-                lambda: _Connection(self._open.discard),
+                lambda: _Connection(self._open.discard, self._room),
                 self._root.hostname or "",
                 self._root.port or (443 if is_secure else 80),
                 ssl=self._tls,
@@ -63,10 +65,15 @@ class Wire:
         return connection
 
 
-class _Connection(asyncio.Protocol):
-    """One question and its answer after the other."""
+class _Connection(asyncio.BufferedProtocol):
+    """One question and its answer after the other.
 
-    def __init__(self, lost: Callable[["_Connection"], None]) -> None:
+    Answers are read into `room`, which all connections share and which is empty again before another one reads:
+    asyncio's other protocols get room for 256 KiB from the system for every read, which takes longer than the read.
+    """
+
+    def __init__(self, lost: Callable[["_Connection"], None], room: memoryview) -> None:
+        self._room = room
         self._loop = asyncio.get_running_loop()
         self._lost = lost
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
@@ -103,15 +110,18 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
             self._transport = None
 
-    # asyncio.Protocol
+    # asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(self._room[:nbytes])
         except HttpParserError:
             self._fail(ConnectionError("unreadable answer"))
 
