@@ -4,8 +4,9 @@ from dataclasses import replace
 from functools import partial
 
 from bot.conversation import Ask, Asked, AskLocation, Choose, Dialog, Done, Next, Router, Turn
+from bot.conversation.questions import NotUnderstood
 from bot.errors import Problem
-from bot.handlers import answers, offers, policies, rights, seats
+from bot.handlers import answers, finding, offers, policies, rights, seats
 from bot.handlers.menu import MENU
 from bot.i18n import Text, _
 from bot.messages import Button, Location
@@ -22,6 +23,7 @@ router = Router()
 PAGE = 5
 MORE, NEAREST, SKIP, AS_BEFORE = "more", "nearest", "skip", "as-before"
 _OPTIONAL = frozenset({"name", "note"})
+_DIGITS = frozenset({"phone", "number"})
 
 
 @router.on("/book", "book", "预约", "預約", "报名", "報名")
@@ -212,7 +214,8 @@ class Book(Dialog, name="book"):
         if answer == AS_BEFORE:
             answer = await answers.before(turn, question)
         is_skipped = answer == SKIP and question.kind in _OPTIONAL
-        self.said = answers.kept(turn, self.said, question.key, "" if is_skipped else question.read(answer))
+        said = "" if is_skipped else _read(turn, question, answer)
+        self.said = answers.kept(turn, self.said, question.key, said)
         if question.kind == "topic" and answer == "wages":
             turn.say(policies.words(turn, "wages"), (rights.call(turn, "12333"), rights.call(turn, "12345")))
         self.number += 1
@@ -319,6 +322,16 @@ _OUTCOMES: dict[str, Text] = {
     "pending": _("✅ Your request is with the staff."),
     "waiting": _("✅ You are on the waiting list."),
 }
+
+
+def _read(turn: Turn, question: Intake, answer: str) -> str:
+    """The answer, tidied. Where digits are asked for, words that ask for something else are no wrong answer."""
+    try:
+        return question.read(answer)
+    except Problem:
+        if question.kind in _DIGITS and finding.asks_for_something(turn, answer):
+            raise NotUnderstood from None
+        raise
 
 
 async def _has_agreed(turn: Turn) -> bool:

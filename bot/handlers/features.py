@@ -1,11 +1,9 @@
 """Free text that asks for a feature rather than for a place: read after wishes, asked about when in doubt."""
 
-from functools import cache
-
 from bot.conversation import Route, Router, Turn
-from bot.conversation.intents import Intents, stored_phrases
 from bot.handlers import finding, menu, my_bookings, nearest, notices, policies, privacy, reports, settings, staff
 from bot.handlers.bookings import Book
+from bot.handlers.meanings import meant
 from bot.i18n import Text, _
 from bot.messages import Button
 
@@ -56,20 +54,15 @@ router.reader = read
 
 async def did_you_mean(turn: Turn) -> None:
     """The few things that the words may ask for, to choose from."""
-    reading = _intents().read(turn.heard.text)
+    reading = meant(turn.heard.text)
     named = [NAMES[feature] for feature in (reading.feature, *reading.others) if feature in NAMES]
     turn.say(_("What do you mean?"), *((Button(turn.word(name), token),) for name, token in named))
 
 
 def _feature(text: str) -> Route | None:
-    reading = _intents().read(text)
+    reading = meant(text)
     if reading.sure:
         return ROUTES[reading.feature]
     if any(feature in NAMES for feature in (reading.feature, *reading.others)):
         return Route(did_you_mean, reads=True)
     return None
-
-
-@cache
-def _intents() -> Intents:
-    return Intents(stored_phrases())

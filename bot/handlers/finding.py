@@ -5,15 +5,17 @@ from dataclasses import replace
 from bot.conversation import Asked, AskLocation, Dialog, Done, Next, Route, Router, Turn
 from bot.conversation.questions import NotUnderstood
 from bot.handlers import nearest, searches
+from bot.handlers.meanings import meant
 from bot.handlers.menu import share
 from bot.handlers.places import show_card
 from bot.handlers.searches import Search, packed, unpacked
-from bot.i18n import _
+from bot.i18n import Text, _
 from bot.messages import Button, Location, typed_location
 from bot.services import wishes
 from bot.services.city import City, County
 from bot.services.directory import Directory, Listing
 from bot.services.lexicon import lexicon
+from bot.services.whereabouts import elsewhere, without_region
 from bot.services.wishes import Wish
 
 router = Router()
@@ -79,15 +81,8 @@ class Find(Dialog, name="find"):
         return self.ask_where
 
     async def ask_where(self, turn: Turn) -> Asked:
-        if self.missed:
-            missed = _(
-                "I know no place called “{name}”. Send your location, or type another place, road or county.",
-                name=self.missed,
-            )
-            return AskLocation(missed, or_words=True)
-        return AskLocation(
-            _("Where are you? Send your location, or type a place, a road, a community or a county."), or_words=True
-        )
+        missed, self.missed = self.missed, ""  # said once: after an aside the plain question is repeated
+        return AskLocation(_missed(turn, missed) if missed else _WHERE, or_words=True)
 
     async def take_where(self, turn: Turn, where: Location | str) -> Next:
         kept, _elsewhere = unpacked(self.wish)
@@ -100,8 +95,35 @@ class Find(Dialog, name="find"):
         if _origins(turn, wish):
             _answer(turn, wish)
             return Done()
+        if asks_for_a_feature(turn, where):
+            raise NotUnderstood
         self.wish, self.missed = packed(_aim(wish)), _place_in(wish)
         return self.ask_where
+
+
+def asks_for_something(turn: Turn, words: str) -> bool:
+    """Whether `words` ask for a place or, surely, for a feature."""
+    return read(words, turn) is not None or meant(words).sure
+
+
+def asks_for_a_feature(turn: Turn, words: str) -> bool:
+    """Whether `words` that are no place's name surely ask for something that this program does."""
+    return _wish(turn, words) is None and meant(words).sure
+
+
+_WHERE = _("Where are you? Send your location, or type a place, a road, a community or a county.")
+
+
+def _missed(turn: Turn, name: str) -> Text:
+    """The question after a place that nobody knows."""
+    if elsewhere(name):
+        return _(
+            "“{name}” is too far for me: I know places in {city} only. Send your location, or type a place, a road, "
+            "a community or a county there.",
+            name=name,
+            city=turn.use(City).called(turn.voice.locale),
+        )
+    return _("I know no place called “{name}”. Send your location, or type another place, road or county.", name=name)
 
 
 def _answer_to_where(turn: Turn, words: str, kept: Wish) -> Wish | None:
@@ -121,7 +143,11 @@ def _answer_to_where(turn: Turn, words: str, kept: Wish) -> Wish | None:
 
 
 def _wish(turn: Turn, words: str) -> Wish | None:
-    return wishes.read(words, counties=turn.use(City).counties)
+    city = turn.use(City)
+    wish = wishes.read(words, counties=city.counties)
+    if wish is None and (far := elsewhere(words)) and not city.name.startswith(far):
+        return Wish(near=far)
+    return wish
 
 
 def _carried(turn: Turn) -> Wish | None:
@@ -144,22 +170,37 @@ def _place_in(wish: Wish) -> str:
 def _origins(turn: Turn, wish: Wish) -> list[Listing | County]:
     """What the wish may start from or mean: places of the name that it mentions, else its county."""
     name = _place_in(wish)
-    if scored := _named(turn.use(Directory), name, wish) if name else []:
+    if scored := _named(turn, name, wish) if name else []:
         is_clear = len(scored) == 1 or scored[0][1] - scored[1][1] >= _CLEARLY_BETTER
         return [place for place, _score in scored[: 1 if is_clear else MOST_CHOICES]]
     county = turn.use(City).counties.get(wish.county)
     return [county] if county else []
 
 
-def _named(directory: Directory, name: str, wish: Wish) -> list[tuple[Listing, float]]:
-    """Places of this name, in the county if one was said; 府东街食堂 is also the canteen of another name there."""
-    scored = directory.named(name, county=wish.county, limit=MOST_CHOICES) or directory.named(name, limit=MOST_CHOICES)
+def _named(turn: Turn, name: str, wish: Wish) -> list[tuple[Listing, float]]:
+    """Places of this name, in the county if one was said; 府东街食堂 is also the canteen of another name there.
+
+    运城东站 may be called 东站 alone, and the other way round.
+    """
+    directory = turn.use(Directory)
+    bare, county = without_region(name, turn.use(City).counties)
+    county = wish.county or county
+    scored = max((_spelt(directory, spelling, county) for spelling in (name, bare)), key=_best)
     if scored or not wish.kinds:
         return scored
+    name = bare
     for word in lexicon().spoken.find(name):
         name = name.replace(word.word, "")
-    alike = directory.named(name, county=wish.county, limit=_MOST_ALIKE)
+    alike = directory.named(name, county=county, limit=_MOST_ALIKE)
     return [(place, score) for place, score in alike if place.kind in wish.kinds][:MOST_CHOICES]
+
+
+def _spelt(directory: Directory, name: str, county: str) -> list[tuple[Listing, float]]:
+    return directory.named(name, county=county, limit=MOST_CHOICES) or directory.named(name, limit=MOST_CHOICES)
+
+
+def _best(scored: list[tuple[Listing, float]]) -> float:
+    return scored[0][1] if scored else 0.0
 
 
 def _answer(turn: Turn, wish: Wish) -> None:

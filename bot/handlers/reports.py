@@ -4,14 +4,16 @@ from dataclasses import field, replace
 from typing import cast
 
 from bot.conversation import Asked, AskLocation, Choose, Dialog, Done, Next, Router, Turn
+from bot.conversation.questions import NotUnderstood
 from bot.database import Database
 from bot.errors import Problem
-from bot.handlers import nearest, searches
+from bot.handlers import finding, nearest, searches
 from bot.handlers.menu import MENU, share
 from bot.i18n import Text, _
 from bot.messages import Button, Location
-from bot.services import finding, places
+from bot.services import places
 from bot.services.directory import Directory
+from bot.services.finding import find
 from bot.services.places import What
 from bot.services.wishes import Wish
 
@@ -68,7 +70,8 @@ class Report(Dialog, name="report"):
     async def take_where(self, turn: Turn, where: Location | str) -> Next:
         self.found = _near(turn, where) if isinstance(where, Location) else _called(turn, where)
         if not self.found:
-            raise UnknownPlace
+            is_other = isinstance(where, str) and finding.asks_for_a_feature(turn, where)
+            raise NotUnderstood if is_other else UnknownPlace
         return self.ask_which
 
     async def ask_which(self, turn: Turn) -> Asked:
@@ -110,7 +113,7 @@ async def _keep(turn: Turn, place_id: int, what: What) -> Text:
 
 
 def _near(turn: Turn, where: Location) -> list[int]:
-    findings = finding.find(
+    findings = find(
         turn.use(Directory), Wish(), where.lat, where.lng, vehicle=turn.person.vehicle, now=turn.now, limit=MOST_CHOICES
     )
     near = sorted(findings.found, key=lambda one: one.distance_m)

@@ -1,5 +1,7 @@
 """Which kind of offer somebody's own words are about."""
 
+import re
+
 from bot.words import normal
 
 # In this order: 直播培训 is a training, whatever else is in the sentence.
@@ -12,6 +14,17 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "venue": ("场馆", "场地", "球馆", "图书馆", "博物馆", "入馆", "venue"),
     "event": ("活动", "饺子", "聚会", "event"),
 }
+
+_ASKED_FOR = re.compile(
+    r"(?:还|最近|现在|今天|这里|你们|请问)*(?:有没有(?:什么)?(.{1,8}?)|有(.{1,8}?)[吗么])[呢啊呀?]*|"
+    r"(?:is there|are there|do you have|any)(?: any)? (.{3,20}?)[?.]*"
+)
+
+
+def category_asked_for(words: str) -> str:
+    """The category of which `words` ask whether there is any (有没有志愿, any volunteering?), or nothing."""
+    match = _ASKED_FOR.fullmatch(normal(words[:200]))
+    return category_in(match[match.lastindex or 0]) if match else ""
 
 
 def category_in(words: str) -> str:

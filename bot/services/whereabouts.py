@@ -22,12 +22,16 @@ _ENGLISH = re.compile(
     r"(?!me\b|here\b|by\b|my\b|us\b|the rain\b|now\b)(?:the )?([a-z0-9一-鿿][\w一-鿿' -]{1,38}?)"
     r"(?=$|[,.?!，。？！]| with | that | for | open| please| now)"
 )
+_OUTSIDE = re.compile(r"(?:我?(?:人?在|到|去))?(.+?)[省市]?(?:的|附近|这边|那边|这里)?[。.!?,]*")
 _AWAY_FROM = re.compile(r"离([^\s，。,我]{2,12}?)(?:比较|最|很|不)?[近远]")
 
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """What a text says about where. `rest` counts the characters that nothing explains."""
+    """What a text says about where. `rest` counts the characters that nothing explains.
+
+    The names have the city or county before them if it was said there: 运城东站.
+    """
 
     county: str = ""
     near: str = ""
@@ -44,12 +48,26 @@ def whereabouts(said: str, wishes: Sequence[Found], details: Sequence[Found], co
     near = "" if named else _near(said, wishes, segments, counties)
     code = _codes(tuple(counties.values()))[county.word] if county else ""
     rest = sum(len(segment.word) for segment in segments if segment.word != near and segment.word not in named)
-    return Whereabouts(code, near, named, rest)
+    return Whereabouts(code, _in_full(said, near, counties), _in_full(said, named, counties), rest)
 
 
 def county_names(counties: Counties) -> tuple[str, ...]:
     """Every way to write a county's name."""
     return tuple(_codes(tuple(counties.values())))
+
+
+def without_region(name: str, counties: Counties) -> tuple[str, str]:
+    """`name` without the city or county before it, and that county's code; as it is where nothing else is left."""
+    front = next((found for found in _region_words(tuple(counties.values())).find(name) if found.start == 0), None)
+    if front is None or len(name) - front.end < 2:
+        return name, ""
+    return name[front.end :].strip(), _codes(tuple(counties.values())).get(front.word, "")
+
+
+def elsewhere(text: str) -> str:
+    """The other city or province that `text` names, where it says nothing else."""
+    match = _OUTSIDE.fullmatch(normal(text[:40]))
+    return match[1] if match and match[1] in lexicon().around["elsewhere"].all else ""
 
 
 @lru_cache(maxsize=8)
@@ -69,6 +87,18 @@ def _county_words(counties: tuple[County, ...]) -> Words:
     return Words(_codes(counties))
 
 
+@lru_cache(maxsize=8)
+def _region_words(counties: tuple[County, ...]) -> Words:
+    return Words((*_codes(counties), *lexicon().around["region"].all))
+
+
+def _in_full(said: str, name: str, counties: Counties) -> str:
+    """`name` with the city or county that `said` has right before it."""
+    start = said.find(name)
+    before = (found for found in _region_words(tuple(counties.values())).find(said[:start]) if found.end == start)
+    return next((f"{found.word}{name}" for found in before), name) if name else ""
+
+
 def _county(said: str, counties: Counties) -> Found | None:
     """The first county named, unless its name begins that of a road or the like (盐湖大道)."""
     ends = lexicon().around["locality"]
@@ -85,7 +115,7 @@ def _segments(said: str, known: Sequence[Found]) -> list[Found]:
     for found in known:
         taken[found.start : found.end] = [True] * (found.end - found.start)
     around = lexicon().around
-    lists = (around["filler"], around["beside"], around["asking"], around["anything"])
+    lists = (around["filler"], around["beside"], around["asking"], around["anything"], around["region"])
     names = [found for found in around["locality"].find(said) if len(found.word) > 1]
     loose = [found for words in lists for found in words.find(said) if len(found.word) > 1]
     for found in [found for found in loose if not any(taken[found.start : found.end]) and not _inside(found, names)]:

@@ -82,6 +82,33 @@ async def test_a_training_by_its_words(rider: RiderInTest, fair: Fair) -> None:
     rider.sees("✅ Booked!")
 
 
+async def test_another_offer_asked_for_while_one_is_being_chosen(rider: RiderInTest, fair: Fair) -> None:
+    await fair.opens("health", "volunteer")
+    await rider.says("预约")
+    rider.sees_choices("Health check", "Volunteering")
+    await rider.says("有没有志愿")
+    rider.sees("Traffic volunteers", "When does it suit you?")
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"), [("/settings", "Your settings"), ("我的数据", "You need no name"), ("欠薪怎么办", "12333")]
+)
+async def test_a_feature_is_no_wrong_number(rider: RiderInTest, fair: Fair, words: str, answer: str) -> None:
+    await fair.offers("health")
+    await rider.says("想体检")
+    await rider.taps("Wed 25 Nov")
+    await rider.taps("I agree")
+    await rider.says("王小明")
+    rider.catches_up()
+    await rider.says(words)
+    rider.sees(answer, "Which mobile number")
+    await rider.says("1380000")
+    rider.sees("That is not a mobile number")
+    await rider.says("138 0000 1234")
+    await rider.taps("Yes, book it")
+    rider.sees("✅ Booked!")
+
+
 async def test_an_event_for_several(rider: RiderInTest, fair: Fair) -> None:
     await fair.opens("event")
     await rider.says("/book")

@@ -4,6 +4,7 @@ import pytest
 
 from tests.chat import RiderInTest, World
 from tests.handlers.conftest import LAT, LNG, Settle
+from tests.handlers.fair import Fair
 
 pytestmark = pytest.mark.usefixtures("town")
 
@@ -87,6 +88,83 @@ async def test_a_place_that_nobody_knows_is_asked_for_again(rider: RiderInTest) 
     rider.sees("I know no place called", "火星广场")
     await rider.shares(LAT, LNG)
     rider.sees("Nearest to you, Toilet")
+
+
+async def test_what_nobody_knows_is_said_once(rider: RiderInTest) -> None:
+    await rider.says("火星广场附近的厕所")
+    await rider.says("木星大厦")
+    rider.sees("I know no place called “木星大厦”")
+    await rider.says("谢谢")
+    rider.sees("You are welcome", "Where are you?")
+    rider.does_not_see("no place called")
+    await rider.shares(LAT, LNG)
+    rider.sees("Nearest to you, Toilet")
+
+
+async def test_a_name_is_told_as_it_was_typed_with_its_city(rider: RiderInTest) -> None:
+    await rider.says("哪儿有热水")
+    await rider.says("运城东站")
+    rider.sees("I know no place called “运城东站”")
+    await rider.says("运城青丰司机之家")
+    rider.sees("I know no place called “运城青丰司机之家”")
+
+
+@pytest.mark.parametrize("name", ["运城东站", "东站", "运城市东站广场"])
+@pytest.mark.parametrize("typed", ["运城东站", "运城市东站"])
+async def test_a_place_is_found_with_its_city_before_it_or_not(
+    rider: RiderInTest, settle: Settle, name: str, typed: str
+) -> None:
+    await settle({"code": "E-1", "name": name, "kind": "service_point", "lat": LAT, "lng": LNG})
+    await rider.says("哪儿有热水")
+    await rider.says(typed)
+    rider.sees(f"From {name}, Hot water", "东街爱心驿站")
+
+
+async def test_the_north_station_is_not_the_east_station(rider: RiderInTest, settle: Settle) -> None:
+    await settle({"code": "N-1", "name": "运城北站", "kind": "service_point", "lat": LAT, "lng": LNG})
+    await rider.says("运城东站附近的厕所")
+    rider.sees("I know no place called “运城东站”")
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("法律援助", "📜"),
+        ("欠薪", "12333"),
+        ("工伤", "12333"),
+        ("设置", "Your settings"),
+        ("我的预约", "You have no bookings"),
+    ],
+)
+async def test_a_feature_is_no_place(rider: RiderInTest, words: str, answer: str) -> None:
+    await rider.says("哪儿有热水")
+    await rider.says(words)
+    rider.sees(answer, "Where are you?")
+    rider.does_not_see("no place called")
+    await rider.shares(LAT, LNG)
+    rider.sees("Nearest to you, Hot water")
+
+
+async def test_what_can_be_booked_is_no_place_either(rider: RiderInTest, fair: Fair) -> None:
+    await fair.opens("health")
+    await rider.says("哪儿有热水")
+    await rider.says("体检")
+    rider.sees("Riders' health check")
+
+
+async def test_a_place_of_a_features_name_is_a_place(rider: RiderInTest, settle: Settle) -> None:
+    await settle({"code": "F-1", "name": "法律援助中心", "kind": "service_point", "lat": LAT, "lng": LNG})
+    await rider.says("哪儿有热水")
+    await rider.says("法律援助")
+    rider.sees("From 法律援助中心, Hot water")
+
+
+@pytest.mark.parametrize("words", ["天津", "我在天津", "天津市", "天津附近的厕所", "山東"])
+async def test_another_city_is_too_far(rider: RiderInTest, words: str) -> None:
+    await rider.says(words)
+    rider.sees("is too far for me: I know places in Yuncheng only. Send your location")
+    await rider.says("河津")
+    rider.sees("From the centre of Hejin")
 
 
 @pytest.mark.parametrize("words", ["99", "？？"])

@@ -68,6 +68,13 @@ async def test_a_name_that_nobody_knows_can_be_said_again(rider: RiderInTest) ->
     rider.sees("Which of these is it?")
 
 
+async def test_a_feature_is_no_name_of_a_place(rider: RiderInTest) -> None:
+    await rider.says("/report")
+    await rider.taps("Door locked")
+    await rider.says("法律援助")
+    rider.sees("📜", "Which place is it?")
+
+
 async def test_anything_else_goes_to_12345(rider: RiderInTest) -> None:
     await rider.says("/report")
     await rider.taps("Something else")

@@ -14,6 +14,7 @@ _SHORTEST = 2
 # Neighbours in spelling that are not the same: whoever says one never means the other.
 _APART = (("新绛", "绛县"), ("天津", "河津"))
 _COUNTY = re.compile(r"(?!社区|小区|园区)[一-鿿]{1,2}[县市区]")
+_DIRECTIONS = frozenset("东西南北")
 _BOUNDARY = "省市县区旗州 ·(（-/、,，"
 
 
@@ -96,6 +97,9 @@ def _begins_a_word(part: str, whole: str) -> bool:
 def _are_apart(said: str, name: str) -> bool:
     said_county, county = _COUNTY.match(said), _COUNTY.match(name)
     if said_county and county and said_county[0] != county[0]:
+        return True
+    one, other = _DIRECTIONS & set(said), _DIRECTIONS & set(name)
+    if one and other and not one & other:
         return True
     return _are_confused(said, name)
 
