@@ -26,6 +26,7 @@ from bot.channels.web import WebChannel
 from bot.channels.wechat import PassiveWeChatChannel
 from bot.clock import Clock
 from bot.conversation import Router
+from bot.conversation.emergency import emergency
 from bot.conversation.engine import Engine
 from bot.database import DATABASE_TROUBLE, Database, is_migrated
 from bot.delivery import Courier
@@ -352,6 +353,7 @@ class Program:
             say=say,
             arrived=self._arrived,
             knows=self._knows,
+            is_urgent=lambda text: emergency(text) is not None,
             public_url=self.settings.public_url,
             network=self._network,
         )

@@ -10,6 +10,8 @@ from bot.i18n import Text, _
 from bot.words import normal
 
 FILE = Path(__file__).with_name("danger.toml")
+# Danger is said in the first words; what follows them is not searched on every message.
+MOST_WORDS = 500  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Emergency:
 
 def emergency(text: str) -> Emergency | None:
     """The answer if `text` speaks of danger, else None. When in doubt it is danger."""
-    said, patterns = normal(text), _patterns()
+    said, patterns = normal(text[:MOST_WORDS]), _patterns()
     if not patterns.hint.search(said):
         return None
     kinds = {str(match.lastgroup) for match in patterns.danger.finditer(said)}

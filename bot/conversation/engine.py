@@ -39,8 +39,6 @@ log = structlog.get_logger(__name__)
 
 # How long the numbers of a list mean what they meant, and how long its encrypted location is kept.
 LIST_LIVES = timedelta(minutes=30)
-# Danger is said in the first words; what follows them is not searched on every message.
-MOST_WORDS = 500
 
 Deliver = Callable[[Sequence[Queued], Address], Awaitable[None]]
 Act = Callable[[Turn, Talk], Awaitable[bool]]
@@ -84,12 +82,14 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def hear(self, heard: Incoming, can: Capabilities) -> Said:
-        """Act on `heard`; its effects and what must be said are saved together, once.
+        """Act on `heard`; its effects and what must be said are saved together, once. Danger waits in no line.
 
         Raises one of DATABASE_TROUBLE, and Busy when this person has too many messages in line: nothing happened,
         the platform may deliver again. A bug is answered with an apology, because hearing the same message again
         would only meet the same bug.
         """
+        if danger := self._in_danger(heard, can):
+            return danger
         mine = await self._lines.join(heard.sender)
         said = Said()
         try:
@@ -109,7 +109,7 @@ class Engine:
         person = self.people.get(heard.sender)
         if person is None or person.dialog or person.stopped or not can.buttons or heard.sender in self._lines:
             return None
-        if heard.event or (heard.text and emergency(heard.text[:MOST_WORDS])):
+        if heard.event or (heard.text and emergency(heard.text)):
             return None
         turn = self._turn(person, heard, can, self._clock())
         route = self._known_route(turn)
@@ -129,6 +129,8 @@ class Engine:
 
     async def read(self, heard: Incoming, can: Capabilities) -> Said | None:
         """What `hear` answers where nothing but reading comes of it; None, and nothing has happened, for all else."""
+        if danger := self._in_danger(heard, can):
+            return danger
         mine = await self._lines.join(heard.sender)
         try:
             said = await self._answered(heard, can, self._clock())
@@ -145,14 +147,18 @@ class Engine:
         now = self._clock()
         return await self._answered(heard, can, now) or await self._write(heard, can, now)
 
+    def _in_danger(self, heard: Incoming, can: Capabilities) -> Said | None:
+        """The answer to danger: it alone may come before the database was asked for anything."""
+        danger = emergency(heard.text) if heard.text else None
+        if danger is None:
+            return None
+        locale = known.locale if (known := self.people.get(heard.sender)) else spoken(heard.locale)
+        voice = i18n.voice(locale, self._zone)
+        calls = tuple((Button(voice.word(name), url=f"tel:{number}"),) for number, name in danger.numbers)
+        return Said((Outgoing(voice.word(danger.text), calls if can.buttons else ()),))
+
     async def _answered(self, heard: Incoming, can: Capabilities, now: datetime) -> Said | None:
-        """The answer to danger, and to what only needs reading."""
-        if heard.text and (danger := emergency(heard.text[:MOST_WORDS])):
-            locale = known.locale if (known := self.people.get(heard.sender)) else spoken(heard.locale)
-            voice = i18n.voice(locale, self._zone)
-            calls = tuple((Button(voice.word(name), url=f"tel:{number}"),) for number, name in danger.numbers)
-            # This answer alone may come before the database was asked for anything.
-            return Said((Outgoing(voice.word(danger.text), calls if can.buttons else ()),))
+        """The answer to what only needs reading."""
         person = self.people.get(heard.sender)
         if person is None and not self._is_to_write(heard):
             person = await self._meet(heard.sender)

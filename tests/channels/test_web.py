@@ -536,6 +536,16 @@ async def test_too_much_at_once_is_slowed_down(room: Room) -> None:
     assert len(room.bot.heard) < 40
 
 
+async def test_what_is_urgent_is_heard_at_any_pace(room: Room) -> None:
+    tab = await room.tab()
+    for n in range(40):
+        await tab.sends(text=str(n), key=f"k{n}")
+    await tab.sends(text="fire", key="urgent")
+    got = await tab.gets_until_done("urgent")
+    assert any("error" in frame for frame in got)
+    assert got[-1]["text"] == "You said: fire"
+
+
 def test_pace_lets_a_burst_pass_and_then_a_rate() -> None:
     now = 100.0
     pace = Pace(10, 20, lambda: now)

@@ -356,6 +356,19 @@ async def test_a_line_has_an_end(world: World, rider: RiderInTest) -> None:
     await engine.drain()
 
 
+@pytest.mark.parametrize("channel", ["buttons"], indirect=True)
+async def test_an_emergency_waits_in_no_line(world: World, rider: RiderInTest) -> None:
+    engine = world.engine
+    heard = [Incoming(rider.address, f"e{n}", world.now, "vote") for n in range(LONGEST_LINE)]
+    line = [asyncio.ensure_future(engine.hear(one, world.channel.can)) for one in heard]
+    await asyncio.sleep(0)
+    said = await engine.hear(Incoming(rider.address, "e", world.now, "着火了"), world.channel.can)
+    assert "119" in said.direct[0].text
+    assert not all(one.done() for one in line)
+    await asyncio.gather(*line)
+    await engine.drain()
+
+
 @pytest.mark.parametrize("channel", ["buttons", "digits"], indirect=True)
 async def test_answers_that_failed_come_later_in_order(world: World, rider: RiderInTest) -> None:
     await rider.says("tea")

@@ -129,6 +129,7 @@ def channel_for(
         say=lambda code, language: frame_error(code, voice(spoken(language))),
         arrived=options.pop("arrived", nobody_waits),  # type: ignore[arg-type]
         knows=options.pop("knows", everybody),  # type: ignore[arg-type]
+        is_urgent=lambda text: "fire" in text,
         **options,  # type: ignore[arg-type]
     )
 

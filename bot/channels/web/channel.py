@@ -23,8 +23,9 @@ class WebChannel:
     ours. `say(code, language)` words an error of `frames.ERRORS`. `network` hides a request's
     network address. `arrived` is awaited whenever somebody
     comes back, so that what waited for them is sent. `knows` says whether anything is kept of somebody: the
-    conversation of who was erased is not resumed, a new one begins. A socket that says nothing within `grace` seconds
-    is told its new session; one opened with `?resume` has a frame to say first.
+    conversation of who was erased is not resumed, a new one begins. What `is_urgent` is heard at any pace. A socket
+    that says nothing within `grace` seconds is told its new session; one opened with `?resume` has a frame to say
+    first.
     """
 
     name = CHANNEL
@@ -39,12 +40,13 @@ class WebChannel:
         say: Callable[[str, str], str],
         arrived: Callable[[Address], Awaitable[None]],
         knows: Callable[[Address], Awaitable[bool]],
+        is_urgent: Callable[[str], bool],
         public_url: str = "",
         network: Callable[[web.Request], str] = lambda _request: "",
         grace: float = 0.25,
         most_sessions: int = 5_000,
     ) -> None:
-        self._wiring = Wiring(sign, verify, now, say, arrived, knows, grace)
+        self._wiring = Wiring(sign, verify, now, say, arrived, knows, is_urgent, grace)
         self._public_url = public_url
         self._network = network
         self._sessions = Sessions(most_sessions, now)
