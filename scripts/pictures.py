@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser import chromium
+from tests.browser import browsing
 from tests.day import SETTINGS, Day
 from tests.program import NOON, free_port, serving
 
@@ -37,7 +37,7 @@ async def _riders() -> None:
     """Start, share a location, see the list, open a card: once for each language and colours."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        async with serving(Path(folder), CLOCK=NOON) as program, chromium() as browser:
+        async with serving(Path(folder), CLOCK=NOON) as program, browsing(Path(folder) / "chromium") as browser:
             for ending, language, colours in PICTURES:
                 page = await _open(browser, program.address, language, colours)
                 await _exchange(page, ending)
@@ -59,8 +59,9 @@ async def _staff() -> None:
         Image.open(file).convert("RGB").quantize(COLOURS).save(file, optimize=True)
 
     with tempfile.TemporaryDirectory() as folder:
-        async with serving(Path(folder), PORT=str(free_port()), **SETTINGS) as program, chromium() as browser:
-            await Day(browser, program, Path(folder), DESK_WIDTH, keep).passes()
+        program = serving(Path(folder), PORT=str(free_port()), **SETTINGS)
+        async with program as served, browsing(Path(folder) / "chromium") as browser:
+            await Day(browser, served, Path(folder), DESK_WIDTH, keep).passes()
 
 
 async def _open(browser: Browser, address: str, language: str, colours: str) -> Page:

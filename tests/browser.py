@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,23 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         if os.environ.get("CI") == "true":
             pytest.fail("CI must have chromium")
         pytest.skip("chromium is not installed")
-    folder = tmp_path_factory.mktemp("chromium")
-    command = [CHROMIUM, *ARGUMENTS, "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
+    with started(CHROMIUM, tmp_path_factory.mktemp("chromium")) as address:
+        yield address
+
+
+@asynccontextmanager
+async def browsing(folder: Path) -> AsyncIterator[Browser]:
+    """A Chromium for the block, which keeps its files in `folder`."""
+    assert CHROMIUM, "chromium is not installed"
+    with started(CHROMIUM, folder) as address:
+        async with async_playwright() as playwright:
+            yield await playwright.chromium.connect_over_cdp(address)
+
+
+@contextmanager
+def started(chromium: str, folder: Path) -> Iterator[str]:
+    """The address of the program `chromium`, which runs as long as the block and keeps its files in `folder`."""
+    command = [chromium, *ARGUMENTS, "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         yield f"http://127.0.0.1:{_port_in(folder / 'DevToolsActivePort', process)}"
         process.terminate()

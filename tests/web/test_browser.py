@@ -279,9 +279,12 @@ async def test_an_input_method_keeps_its_enter(phone: Phone) -> None:
     assert await page.locator(".own").count() == 0
 
 
-async def test_the_first_words_are_not_cut_off(phone: Phone) -> None:
+@pytest.mark.parametrize("is_large", [False, True])
+async def test_the_first_words_are_not_cut_off(phone: Phone, is_large: bool) -> None:
     for locale in ("zh-CN", "zh-TW", "en-GB"):
         page = await phone.opens(width=320, locale=locale)
+        if is_large:
+            await page.locator("#large").tap()
         cut = await page.evaluate(
             """() => {
                 const field = document.getElementById("words"), pen = document.createElement("canvas").getContext("2d");
@@ -292,6 +295,30 @@ async def test_the_first_words_are_not_cut_off(phone: Phone) -> None:
             }"""
         )
         assert cut == [False], locale
+
+
+@pytest.mark.parametrize(("locale", "width"), [("zh-CN", 320), ("zh-TW", 320), ("zh-CN", 390)])
+@pytest.mark.parametrize("is_large", [False, True])
+async def test_the_notice_of_samples_breaks_between_its_parts(
+    phone: Phone, locale: str, width: int, is_large: bool
+) -> None:
+    await phone.restarts(is_demo=True)
+    page = await phone.opens(width=width, locale=locale)
+    if is_large:
+        await page.locator("#large").tap()
+    lines = await page.evaluate(
+        """() => {
+            const words = document.querySelector(".notice").firstChild, place = document.createRange(), lines = {};
+            [...words.data].forEach((letter, at) => {
+                place.setStart(words, at); place.setEnd(words, at + 1);
+                const top = Math.round(place.getBoundingClientRect().top);
+                lines[top] = (lines[top] ?? "") + letter;
+            });
+            return Object.values(lines);
+        }"""
+    )
+    assert "".join(lines).endswith("。")
+    assert all(line[-1] in "：，。" for line in lines), lines
 
 
 async def test_words_without_buttons_fit_a_narrow_page(phone: Phone) -> None:
