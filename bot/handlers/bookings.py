@@ -329,7 +329,7 @@ def _read(turn: Turn, question: Intake, answer: str) -> str:
     try:
         return question.read(answer)
     except Problem:
-        if question.kind in _DIGITS and finding.asks_for_something(turn, answer):
+        if question.kind in _DIGITS and finding.asks_for_a_feature(turn, answer):
             raise NotUnderstood from None
         raise
 

@@ -101,11 +101,6 @@ class Find(Dialog, name="find"):
         return self.ask_where
 
 
-def asks_for_something(turn: Turn, words: str) -> bool:
-    """Whether `words` ask for a place or, surely, for a feature."""
-    return read(words, turn) is not None or meant(words).sure
-
-
 def asks_for_a_feature(turn: Turn, words: str) -> bool:
     """Whether `words` that are no place's name surely ask for something that this program does."""
     return _wish(turn, words) is None and meant(words).sure

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.services.subjects import category_in
+from bot.services.subjects import category_asked_for, category_in
 from tests.chat import RiderInTest, World
 from tests.handlers.fair import Fair
 
@@ -26,6 +26,23 @@ from tests.handlers.fair import Fair
 )
 def test_what_words_are_about(words: str, category: str) -> None:
     assert category_in(words) == category
+
+
+@pytest.mark.parametrize(
+    ("words", "category"),
+    [
+        ("有没有志愿", "volunteer"),
+        ("最近有没有什么活动？", "event"),
+        ("还有礼包吗", "gift"),
+        ("有沒有課", "training"),
+        ("Is there any volunteering?", "volunteer"),
+        ("有没有人", ""),
+        ("any news", ""),
+        ("我当过志愿者", ""),
+    ],
+)
+def test_what_is_asked_for(words: str, category: str) -> None:
+    assert category_asked_for(words) == category
 
 
 async def test_a_long_description_is_cut(rider: RiderInTest, fair: Fair) -> None:
