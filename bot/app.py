@@ -376,6 +376,7 @@ class Program:
             now=self.clock,
             zone=self.city.zone,
             read=self._read_on_wechat,
+            writes=lambda heard: self.engine.must_write(heard),
             arrived=lambda person: self.courier.bring(person),
         )
 

@@ -25,7 +25,7 @@ from bot.database import DATABASE_TROUBLE, Database
 from bot.handlers import nearest
 from bot.handlers.commands import MENU
 from bot.i18n import LOCALES, _
-from bot.messages import Address
+from bot.messages import Address, Incoming
 from bot.services.broadcasts import mass
 from bot.services.exchanges import Exchanges
 from bot.services.windows import Grant, ReplyWindows
@@ -90,13 +90,14 @@ def official_account(
     now: Callable[[], datetime],
     zone: ZoneInfo,
     read: Read,
+    writes: Callable[[Incoming], bool],
     arrived: Callable[[Address], Awaitable[None]],
     patience: float = PATIENCE,
 ) -> OfficialAccount:
     """The account of `settings`. Raises Misconfigured for forms that cannot be understood.
 
-    `read` answers what only needs reading, `arrived` is told who is there, `patience` is how many seconds a request
-    waits.
+    `read` answers what only needs reading, `writes` knows what surely needs more, `arrived` is told who is there,
+    `patience` is how many seconds a request waits.
     """
     can, words, api = ACCOUNTS[settings.wechat_account], own_words(zone), api_of(settings, tokens)
     # Who is only answered has no window that anybody would look at.
@@ -115,6 +116,7 @@ def official_account(
         is_urgent=lambda text: emergency(text) is not None,
         asks_place=_asks_place,
         read=read,
+        writes=writes,
         reported=partial(_report, database, now) if can.mass else None,
         arrived=arrived,
         push=push,

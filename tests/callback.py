@@ -94,6 +94,7 @@ async def behind_an_account(
             now=lambda: world.now,
             zone=CITY.zone,
             read=lambda heard: world.read(heard),
+            writes=lambda heard: world.engine.must_write(heard),
             arrived=lambda person: world.courier.bring(person),
             patience=patience,
         )

@@ -127,6 +127,11 @@ class Engine:
         self._seen.keep(person.address, said)
         return tuple([_drawn(message) for message in said])
 
+    def must_write(self, heard: Incoming) -> bool:
+        """Whether `read` would surely answer nothing; it asks nobody."""
+        person = self.people.get(heard.sender)
+        return self._is_to_write(heard) or bool(person and (person.dialog or person.stopped))
+
     async def read(self, heard: Incoming, can: Capabilities) -> Said | None:
         """What `hear` answers where nothing but reading comes of it; None, and nothing has happened, for all else."""
         if danger := self._in_danger(heard, can):

@@ -5,21 +5,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-import structlog
 from sqlalchemy import and_, bindparam, case, delete, exists, func, literal, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from bot.database import DATABASE_TROUBLE, Database, Prepared, Write, together
+from bot.database import Database, Prepared, Write, together
 from bot.models import Contact, Exchange
-from bot.services.windows import Grant, Opening, open_all, opened, opening
-
-log = structlog.get_logger(__name__)
+from bot.services.jottings import Jottings, Noted, answered
+from bot.services.windows import Grant, Opening, opened, opening
 
 # How long a message without an answer keeps its person busy.
 BUSY = timedelta(minutes=2)
 # Nobody asks for the rest of an older answer; what nobody was told waits for its person as long as a notice does.
-TOLD_LIVES = timedelta(days=1)
+TOLD_LIVES = timedelta(minutes=30)
 OWED_LIVES = timedelta(days=30)
 
 B = TypeVar("B")
@@ -39,9 +37,7 @@ class Exchanges(Generic[B]):
         self._channel = channel
         self._begun = begun
         self._grants = grants
-        # Windows that are not written down yet, and who writes them.
-        self._opened: list[Opening] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._jottings = Jottings(database, channel)
         # Where a round trip counts, one statement is one transaction.
         self._at_once = None if database.embedded else database.engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -82,24 +78,18 @@ class Exchanges(Generic[B]):
         A crash may lose it: then less is allowed than could be, until they say something again.
         """
         if grant := self._grants.get(opens):
-            self._opened.append(Opening(self._channel, user, at + grant.lasts, grant.pushes))
-            if self._writing is None or self._writing.done():
-                self._writing = asyncio.create_task(self._write_windows())
+            self._jottings.open(Opening(self._channel, user, at + grant.lasts, grant.pushes))
+
+    def note(self, key: str, user: str, answer: bytes, *, now: datetime) -> None:
+        """Keep the answer that somebody was told to a message that nobody began; `settle` waits for it.
+
+        An answer that there is already stays. A crash may lose this one: then the message is read once more.
+        """
+        self._jottings.note(Noted(key, user, answer, now))
 
     async def settle(self) -> None:
-        """Return when every window is written down that was opened until now."""
-        if self._writing:
-            await asyncio.wait((self._writing,))
-
-    async def _write_windows(self) -> None:
-        """Write down what was opened; what came meanwhile goes together in the next round."""
-        while self._opened:
-            taken, self._opened = self._opened, []
-            try:
-                async with self._database.turn() as db:
-                    await open_all(db, taken)
-            except DATABASE_TROUBLE as trouble:
-                log.warning("windows not opened", channel=self._channel, count=len(taken), error=type(trouble).__name__)
+        """Return when everything is written down that was opened and noted until now."""
+        await self._jottings.settle()
 
     async def _begin_at_once(
         self, engine: AsyncEngine, key: str, user: str, *, opens: str, now: datetime, until: datetime
@@ -161,6 +151,7 @@ class Exchanges(Generic[B]):
 
     async def forget(self, user: str) -> None:
         """Drop every row of this person."""
+        await self.settle()
         async with self._database.turn() as db:
             await db.execute(delete(Exchange).where(Exchange.channel == self._channel, Exchange.user == user))
 
@@ -193,9 +184,7 @@ def _begins() -> Any:
 
 
 def _keeps() -> Any:
-    row = {name: bindparam(name, type_=_ROW[name].type) for name in ("key", "channel", "user", "answer", "told")}
-    now = bindparam("now", type_=_ROW.since.type)
-    put = insert(_TABLE).values(**row, since=now, until=now, opens="")
+    put = answered()
     new = {"answer": put.excluded.answer, "told": put.excluded.told}
     return put.on_conflict_do_update(index_elements=["key"], set_=new).returning(_ROW.opens, _ROW.since)
 

@@ -23,11 +23,12 @@ class WeChatChannel:
     `account` is one of `ACCOUNTS`. `aes_keys` are the EncodingAESKeys, the present one first; none means plain
     mode. `event_datum` is that of LOCATION events. `words` are by locale. `is_urgent` knows texts that must be
     answered without any database, `asks_place` those that want to know what is near. `read` answers what only needs
-    reading; like `memory` it may be called where no task runs. `arrived` is awaited while a
-    person's request is open: it sends what waits for them. `push(openid, message)` sends outside of requests and
-    raises Undelivered; a message without text is a picture alone; an account that pushes needs it. `reported` hears
-    what became of mass messages, and says whether it could be written down. `forms` are the kinds of message that
-    `push` sends while nobody may be written to. `patience` is for how many seconds a request waits.
+    reading; like `memory` it may be called where no task runs. `writes` knows what surely needs more than that, to
+    save it the look whether it was read. `arrived` is awaited while a person's request is open: it sends what waits
+    for them. `push(openid, message)` sends outside of requests and raises Undelivered; a message without text is a
+    picture alone; an account that pushes needs it. `reported` hears what became of mass messages, and says whether
+    it could be written down. `forms` are the kinds of message that `push` sends while nobody may be written to.
+    `patience` is for how many seconds a request waits.
     Raises ValueError for a wrong key.
     """
 
@@ -47,6 +48,7 @@ class WeChatChannel:
         is_urgent: Callable[[str], bool] = lambda _text: False,
         asks_place: Callable[[str], bool] = lambda _text: False,
         read: Read | None = None,
+        writes: Callable[[Incoming], bool] = lambda _heard: False,
         reported: Callable[[MassReport], Awaitable[bool]] | None = None,
         arrived: Callable[[Address], Awaitable[None]] | None = None,
         push: Push | None = None,
@@ -62,7 +64,8 @@ class WeChatChannel:
         self._reported = reported or _unheard
         if self.can.pushes != (push is not None):
             raise ValueError("an account needs a way to push if, and only if, it may")
-        self._exchanges = Exchanges(Wiring(memory, now, words, is_urgent, read or _nothing, arrived, push, patience))
+        wiring = Wiring(memory, now, words, is_urgent, read or _nothing, writes, arrived, push, patience)
+        self._exchanges = Exchanges(wiring)
 
     def routes(self, _hear: Hear) -> list[web.AbstractRouteDef]:
         """Where somebody who saves our address in WeChat's console gets the proof that it is ours."""

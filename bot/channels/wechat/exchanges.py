@@ -7,8 +7,8 @@ the third one gets a line that says which digit fetches the answer.
 
 How nothing is lost and nothing is said twice:
 
-* What nothing but reading comes of is answered and not begun: another process that gets it too answers it again.
-  Only if more depends on the answer it is remembered.
+* What nothing but reading comes of is answered and not begun; `Memory` writes the answer down a moment later, with
+  those of others. Another process that gets a repeated delivery before that reads once more, and changes nothing.
 * Any other message is begun in `Memory` before it is heard, so no other process hears it meanwhile; the third
   delivery takes over from a process that died.
 * A turn that only reads gives its answer back. Any other turn commits its answers as rows of the outbox, and
@@ -33,7 +33,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.channels import Absent, Answer, Hear, Read, Undelivered, Unheard
+from bot.channels import Absent, Hear, Read, Undelivered, Unheard
 from bot.channels.inline import inline
 from bot.channels.wechat import encode
 from bot.channels.wechat.decode import CHANNEL, Letter
@@ -101,6 +101,7 @@ class Wiring:
     words: Mapping[str, Words]
     is_urgent: Callable[[str], bool]
     read: Read
+    writes: Callable[[Incoming], bool]
     arrived: Arrived | None
     push: Push | None
     patience: float = PATIENCE
@@ -240,10 +241,9 @@ class Exchanges:
             exchange.kept = self._kept((*texts, *_flat(exchange.shelved)))
             return
         said = exchange.heard.text.strip().casefold()
-        if said not in MORE and said not in FETCH and not earlier:
-            answer = await self._wiring.read(exchange.heard)
-            if answer and await self._is_read(exchange, answer):
-                return
+        may_be_read = said not in MORE and said not in FETCH and not earlier and not self._wiring.writes(exchange.heard)
+        if may_be_read and await self._is_read(exchange):
+            return
         begun = await self._begin(exchange)
         if begun.answer is not None:
             exchange.kept, exchange.owed = unpacked(begun.answer), not begun.told
@@ -262,11 +262,14 @@ class Exchanges:
             raise Elsewhere
         await self._keep(exchange, texts, owed | _ready(earlier))
 
-    async def _is_read(self, exchange: Exchange, answer: Answer) -> bool:
-        """Answer what nothing but reading came of; false if this was answered otherwise before, or more is owed."""
+    async def _is_read(self, exchange: Exchange) -> bool:
+        """Answer what nothing but reading comes of; false if that is not so, somebody has begun it or more is owed."""
         letter, now = exchange.letter, self._wiring.now()
         known = await self._memory.look(letter.key, letter.user, now=now)
-        if not known.is_mine or known.owed:
+        if known.answer is not None:
+            exchange.kept, exchange.owed = unpacked(known.answer), not known.told
+            return True
+        if not known.is_mine or known.owed or (answer := await self._wiring.read(exchange.heard)) is None:
             return False
         if self._wiring.push:
             # A repeated delivery has the same time, so it opens nothing anew.
@@ -279,6 +282,7 @@ class Exchanges:
             await self._keep(exchange, texts, {})
         else:
             exchange.kept, exchange.page = Kept(int(now.timestamp()), texts), page
+            self._memory.note(letter.key, letter.user, exchange.kept.packed(), now=now)
         return True
 
     async def _begin(self, exchange: Exchange) -> Begun:

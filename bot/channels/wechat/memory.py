@@ -47,8 +47,11 @@ class Memory(Protocol):
     def open(self, user: str, *, opens: Opens, at: datetime) -> None:
         """A message that nobody began, said at `at`, opens this window; it is written down soon."""
 
+    def note(self, key: str, user: str, answer: bytes, *, now: datetime) -> None:
+        """Somebody was told this answer to a message that nobody began; it is written down soon, unless it has one."""
+
     async def settle(self) -> None:
-        """Return when every window is written down that was opened until now."""
+        """Return when everything is written down that was opened and noted until now."""
 
     async def keep(
         self,

@@ -28,11 +28,13 @@ WORDS = {
 class Mind:
     """Stands for the conversation: remembers what it heard and answers by `answer`, which tests replace.
 
-    For what it `knows` it need only read.
+    For what it `knows` it need only read; what it `writes` it never tries to.
     """
 
     def __init__(self) -> None:
         self.heard: list[Incoming] = []
+        self.was_read: list[str] = []
+        self.writes: set[str] = set()
         self.knows: dict[str, Outgoing] = {}
         self.answer: Callable[[Incoming], Awaitable[Answer]] = self.echo
 
@@ -40,12 +42,16 @@ class Mind:
         return Answer((Outgoing(heard.text or heard.pressed or heard.event or "?"),))
 
     async def read(self, heard: Incoming) -> Answer | None:
+        self.was_read.append(heard.text)
+        return self._known(heard)
+
+    def _known(self, heard: Incoming) -> Answer | None:
         known = self.knows.get(heard.text)
         return Answer((known,)) if known else None
 
     async def hear(self, heard: Incoming) -> Answer:
         self.heard.append(heard)
-        return await self.read(heard) or await self.answer(heard)
+        return self._known(heard) or await self.answer(heard)
 
     @property
     def texts(self) -> list[str]:
@@ -92,6 +98,7 @@ class World:
             is_urgent=lambda text: "晕倒" in text,
             asks_place=lambda text: text == "附近",
             read=self.mind.read,
+            writes=lambda heard: heard.text in self.mind.writes,
             arrived=lambda person: self._arrived(channel, person),
             push=self._push if pushes else None,
             patience=self.patience,

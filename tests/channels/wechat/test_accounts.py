@@ -2,20 +2,23 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import select
 
 from bot.channels.wechat import ACCOUNTS
 from bot.database import Database
-from bot.models import Contact, Outbound, Session
+from bot.models import Contact, Exchange, Outbound, Session
 from bot.services import preferences, sessions
 from tests.bulletins import announces, states
 from tests.callback import CallbackWorld, RiderOnWeChat, behind_an_account
 from tests.chat import DESK
 from tests.handlers.fair import Fair
+from tests.program import until
 
 
 @pytest.fixture(params=list(ACCOUNTS))
@@ -147,3 +150,27 @@ async def moves(world: CallbackWorld, **later: float) -> None:
 async def outbox_states(world: CallbackWorld) -> set[str]:
     async with world.database.reading() as db:
         return set(await db.scalars(select(Outbound.state)))
+
+
+@pytest.mark.parametrize("kind", ["subscription"])
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+async def test_a_retry_that_another_process_gets_is_not_read_again(database: Database) -> None:
+    kind = "subscription"
+    async with behind_an_account(database, kind) as first, behind_an_account(database, kind) as other:
+        rider = first.rider("mei", "zh_CN")
+        other.rider("mei", "zh_CN")
+        await rider.follows()
+        read_again = other.read = Mock(side_effect=other.read)  # type: ignore[method-assign]  # it listens in
+        xml = rider.phone.location(35.016, 110.993)
+        answered = await rider.phone.delivers_once(xml)
+
+        async def is_noted() -> bool:
+            async with database.reading() as db:
+                return len((await db.scalars(select(Exchange).where(Exchange.until == Exchange.since))).all()) == 1
+
+        await until(is_noted)
+        for world in (first, other):
+            world.now += timedelta(seconds=5)
+        retry = replace(rider.phone, url=other.phone.url)
+        assert retry.opened(await retry.delivers_once(xml)) == rider.phone.opened(answered)
+        assert not read_again.called

@@ -84,13 +84,29 @@ async def test_what_does_not_fit_is_fetched_by_more(world: World, process: Proce
 
 class TestWhatIsOnlyRead:
     @in_both_modes
-    async def test_nothing_is_begun_or_kept(self, world: World, phone: Phone) -> None:
+    async def test_nothing_is_begun_and_a_repeated_delivery_gets_the_same(self, world: World, phone: Phone) -> None:
         world.mind.knows["附近"] = Outgoing("一号站")
         xml = phone.text("附近")
         answers = [await phone.delivers_once(xml) for _ in range(2)]
         assert len({phone.opened(answer) for answer in answers}) == 1
         assert phone.opened(answers[0]).count("一号站") == 1
-        assert (world.memory.rows, world.mind.heard, world.memory.opened) == ({}, [], [])
+        assert (world.mind.was_read, world.mind.heard, world.memory.opened) == (["附近"], [], [])
+
+    @in_both_modes
+    async def test_it_is_read_once_by_all_processes(self, world: World, process: Process) -> None:
+        world.mind.knows["附近"] = Outgoing("一号站")
+        phone, other = process.phone, (await world.starts()).phone
+        xml = phone.text("附近")
+        first = phone.opened(await phone.delivers_once(xml))
+        world.mind.knows["附近"] = Outgoing("二号站")
+        world.passes(seconds=5)
+        assert other.opened(await other.delivers_once(xml)) == first
+        assert (world.mind.was_read, world.mind.heard) == (["附近"], [])
+
+    async def test_what_surely_writes_is_begun_without_a_look(self, world: World, phone: Phone) -> None:
+        world.mind.writes = {"预约"}
+        assert await phone.says("预约")
+        assert (world.mind.was_read, world.mind.texts) == ([], ["预约"])
 
     async def test_it_opens_the_window_of_who_may_be_written_to(self, world: World) -> None:
         world.mind.knows["附近"] = Outgoing("一号站", photo="一张图")

@@ -16,6 +16,7 @@ from bot.services.exchanges import Exchanges
 from bot.services.windows import Grant, ReplyWindows
 from tests.channels.wechat.conftest import NOW
 from tests.channels.wechat.remembering import SharedMemory
+from tests.program import until
 
 LEASE = timedelta(seconds=9)
 GRANTS = {"message": Grant(timedelta(hours=48), 5), "tap": Grant(timedelta(minutes=1), 3)}
@@ -92,6 +93,37 @@ async def test_looking_begins_nothing(memory: Memory) -> None:
     seen = await memory.look("c", "mei", now=NOW)
     assert (seen.is_mine, seen.last, dict(seen.owed), seen.is_busy) == (True, b"yes", {"b": b"later"}, True)
     assert await memory.look("c", "lin", now=NOW) == Begun(is_mine=True, since=NOW)
+
+
+async def test_what_was_told_and_not_begun_is_noted(memory: Memory) -> None:
+    await keep(memory, "b", b"kept")
+    for key, answer in (("b", b"else"), ("a", b"yes"), ("a", b"no")):
+        memory.note(key, "mei", answer, now=NOW)
+    await memory.settle()
+    for key, answer in (("a", b"yes"), ("b", b"kept")):
+        seen = await memory.look(key, "mei", now=NOW + timedelta(seconds=5))
+        assert (seen.is_mine, seen.since, seen.answer, seen.told) == (False, NOW, answer, True)
+
+
+async def test_what_is_noted_is_gathered_and_written_soon(database: Database) -> None:
+    memory, other = in_table(database), in_table(database)
+    for n in range(50):
+        memory.note(f"k{n}", "mei", b"yes", now=NOW)
+    assert (await other.look("k49", "mei", now=NOW)).answer is None, "nobody writes once for each"
+
+    async def is_written() -> bool:
+        return (await other.look("k49", "mei", now=NOW)).answer is not None
+
+    await until(is_written)
+    assert [(await other.look(f"k{n}", "mei", now=NOW)).answer for n in range(50)] == [b"yes"] * 50
+
+
+async def test_what_is_noted_of_somebody_who_is_forgotten_is_dropped(database: Database) -> None:
+    memory = in_table(database)
+    memory.note("a", "mei", b"secret", now=NOW)
+    await memory.forget("mei")
+    await memory.settle()
+    assert (await memory.look("a", "mei", now=NOW)).answer is None
 
 
 async def test_somebody_is_forgotten_alone(memory: Memory) -> None:
