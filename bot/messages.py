@@ -1,7 +1,7 @@
 """What riders and the bot say to each other, free of any channel's vocabulary."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -52,8 +52,7 @@ class Photo:
     is_bare: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """One thing a rider said or did.
 
     `key` is the channel's own id for it, so hearing it twice changes nothing. `at` is aware UTC.
@@ -95,8 +94,7 @@ class Place(NamedTuple):
     open: str = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """One thing to say: plain text, rows of buttons, and pins.
 
     A message with `places` is a list of them; with `card` it is the card of its only place, which a channel
@@ -168,5 +166,5 @@ def numbered(message: Outgoing, first: int = 1) -> tuple[Outgoing, list[str]]:
             choices.append((lines[-1], button.press))
         elif button.url:
             lines.append(f"{button.label} {button.url.removeprefix('tel:')}")
-    shown = replace(message, text="\n".join(lines), buttons=(), choices=tuple(choices))
+    shown = message._replace(text="\n".join(lines), buttons=(), choices=tuple(choices))
     return shown, [token for _line, token in choices]

@@ -5,7 +5,7 @@ import base64
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, ClassVar
 
@@ -68,7 +68,7 @@ class CallbackWorld(World):
 
     def _in_their_language(self, heard: Incoming) -> Incoming:
         """WeChat tells nobody's language; the stories are told in English."""
-        return replace(heard, locale=self.languages[heard.sender.user])
+        return heard._replace(locale=self.languages[heard.sender.user])
 
 
 @asynccontextmanager

@@ -1,9 +1,8 @@
 """What every channel offers, and how sending can fail."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from aiohttp import web
 
@@ -35,8 +34,7 @@ class Unheard(Exception):
     """Nobody can be heard at present, as without a database: nothing happened, and whoever raises it has said so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What came of hearing one message.
 
     `direct` is for the channel itself to carry to the person: nothing was written, so nothing is recorded.

@@ -341,7 +341,7 @@ class Engine:
         if number is None or turn.can.buttons or talk.asked.get("kind") == "text":
             return
         if token := await self._listed(turn, number):
-            turn.heard = replace(turn.heard, text="", pressed=token)
+            turn.heard = turn.heard._replace(text="", pressed=token)
 
     async def _act(self, turn: Turn, talk: Talk) -> bool:
         """Do what was asked; returns whether nothing but reading came of it. Raises Refused."""
@@ -361,7 +361,7 @@ class Engine:
         except Problem as problem:
             raise Refused(problem, only_read=route.reads and not was_open) from problem
         if turn.follows:
-            turn.heard, turn.follows = replace(turn.heard, text="", pressed=turn.follows), ""
+            turn.heard, turn.follows = turn.heard._replace(text="", pressed=turn.follows), ""
             await self._act(turn, talk)
             return False
         if talk.dialog and not turn.erased:
@@ -377,7 +377,7 @@ class Engine:
 def _without_digits(said: Sequence[Outgoing], talk: Talk) -> list[Outgoing]:
     """Where free words are asked for, a digit is an answer: the question itself offers none to choose."""
     if said and talk.asked.get("kind") == "text":
-        return [*said[:-1], replace(said[-1], buttons=())]
+        return [*said[:-1], said[-1]._replace(buttons=())]
     return list(said)
 
 
@@ -405,7 +405,7 @@ async def _apologise(turn: Turn, talk: Talk) -> bool:
 
 def _drawn(message: Outgoing) -> Outgoing:
     """As the channel takes it that carries it at once."""
-    return replace(message, photo=drawn(message.photo)) if message.photo else message
+    return message._replace(photo=drawn(message.photo)) if message.photo else message
 
 
 def _named(address: Address) -> str:

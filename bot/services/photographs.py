@@ -1,7 +1,6 @@
 """Pictures that people send: fetched and drawn anew before the turn that keeps one, and only if it was asked for."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 from sqlalchemy import select
 
@@ -22,15 +21,15 @@ async def developed(heard: Incoming, fetch: Fetch | None, database: Database) ->
     """
     photo = heard.photo
     if photo is None or not await _is_asked_for(database, heard.sender):
-        return replace(heard, photo=None)
+        return heard._replace(photo=None)
     file = photo.file or (await fetch(photo.name) if fetch and photo.name else None)
     if not file:
-        return replace(heard, photo=None)
+        return heard._replace(photo=None)
     try:
         bare = await notices.picture(file)
     except notices.BadPicture:
-        return replace(heard, photo=None)
-    return replace(heard, photo=Photo(file=bare.data, is_bare=True))
+        return heard._replace(photo=None)
+    return heard._replace(photo=Photo(file=bare.data, is_bare=True))
 
 
 async def _is_asked_for(database: Database, address: Address) -> bool:

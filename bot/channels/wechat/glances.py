@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 from bot.messages import Incoming
@@ -35,4 +34,4 @@ class Glances:
         if is_fresh and not (heard.text and self._asks_place(heard.text)):
             return heard
         del self._last[heard.sender.user]
-        return replace(heard, text="", location=last.location) if is_fresh else heard
+        return heard._replace(text="", location=last.location) if is_fresh else heard

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -159,7 +158,7 @@ async def _letters(
         voice = newsroom.voice(locale)
         correction = voice.word(_("Please do not go by it any more. {why}", why=why)) if correction_id is None else ""
         said = notices.letter(notice, voice, correction_id or broadcast_id, correction=correction.strip())
-        letters[locale] = outbox.plain(replace(said, photo=""))
+        letters[locale] = outbox.plain(said._replace(photo=""))
     return letters
 
 

@@ -1,7 +1,7 @@
 """What people are told of their bookings when they did not ask: worded in their language as it is queued."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -38,11 +38,8 @@ async def tell(
     """
     there = await reached(db, booking_ids)
     for one in there:
-        message = replace(
-            letter(one.booking, i18n.voice(one.locale, desk.zone)),
-            form=topic.partition(":")[0],
-            facts=_stated(one.booking, desk),
-        )
+        said = letter(one.booking, i18n.voice(one.locale, desk.zone))
+        message = said._replace(form=topic.partition(":")[0], facts=_stated(one.booking, desk))
         key = f"booking:{one.booking.id}:{topic}:{one.booking.version}"
         outbox.put(db, one.contact_id, one.channel, message, lane="personal", key=key, at=at)
     return len(there)
