@@ -1,6 +1,6 @@
 """What WeChat's servers ask of us: the proof that the address is ours, and an answer to each message."""
 
-import secrets
+import os
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from urllib.parse import parse_qsl
@@ -9,7 +9,6 @@ from aiohttp import web
 
 from bot.callbacks import Post, Reply
 from bot.channels import Hear
-from bot.channels.inline import inline
 from bot.channels.wechat import xml
 from bot.channels.wechat.crypto import AesKey, Garbled, WrongApp, is_fresh, is_signed, open_with, signature
 from bot.channels.wechat.decode import Letter, MassReport, decode
@@ -27,17 +26,21 @@ _NONSENSE, _FORBIDDEN = Reply(400), Reply(403)
 _PLAIN = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
 
 
+class Stranger(Exception):
+    """Not WeChat, or not now."""
+
+
 class Verification:
     """Somebody saves this address in WeChat's console: what proves that it is ours is sent back."""
 
     def __init__(self, token: str, now: Callable[[], datetime]) -> None:
-        self._token = token
+        self._token = token.encode()
         self._now = now
 
     async def answer(self, request: web.Request) -> web.Response:
         query = request.query
-        given, timestamp, nonce = (query.get(name, "") for name in ("signature", "timestamp", "nonce"))
-        if not _is_from_wechat(self._token, self._now(), given, timestamp, nonce):
+        signed = [query.get(name, "").encode("utf-8", "surrogatepass") for name in ("signature", "timestamp", "nonce")]
+        if not _is_from_wechat(self._token, self._now(), *signed):
             return web.Response(status=403)
         echo = query.get("echostr", "")
         if not echo or len(echo) > LONGEST_ECHO:
@@ -63,7 +66,7 @@ class Callback:
         asks_place: Callable[[str], bool],
         reported: Callable[[MassReport], Awaitable[bool]],
     ) -> None:
-        self._token = token
+        self._token = token.encode()
         self._keys = keys
         self._exchanges = exchanges
         self._hear = hear
@@ -75,72 +78,73 @@ class Callback:
 
     def answer(self, post: Post) -> Reply | Awaitable[Reply | None]:
         """One delivery of a message or event."""
-        query, now = _query(post.query), self._now()
-        timestamp, nonce = query.get("timestamp", ""), query.get("nonce", "")
-        is_encrypted = bool(self._keys)
-        if is_encrypted != (query.get("encrypt_type", "raw") == "aes"):
-            return _FORBIDDEN
-        if not is_encrypted and not _is_from_wechat(self._token, now, query.get("signature", ""), timestamp, nonce):
-            return _FORBIDDEN
-        key, body = None, post.body
         try:
-            if is_encrypted:
-                sealed = xml.sealed(body)
-                if not _is_from_wechat(self._token, now, query.get("msg_signature", ""), timestamp, nonce, sealed):
-                    return _FORBIDDEN
-                body, key = open_with(self._keys, sealed)
-            letter = decode(xml.read(body), now, self._event_datum)
-        except WrongApp:
+            letter, key = self._opened(post)
+        except (Stranger, WrongApp):
             return _FORBIDDEN
         except (xml.Malformed, Garbled):
             return _NONSENSE
-        receiving = self._receive(letter, key, post)
         if letter.report:
-            return receiving
-        reply = inline(receiving)
-        return _hung_up() if reply is None else reply
+            return self._heard_of(letter.report)
+        if letter.heard is None:
+            return _TAKEN
+        if letter.is_silent:
+            self._glances.keep(letter.heard)
+            return _TAKEN
+        if self._twins.has_answered(letter, letter.heard):
+            return _TAKEN
+        reply = self._exchanges.answer(letter, self._glances.meant(letter.heard), self._hear)
+        if isinstance(reply, bytes) and not post.is_gone():
+            return self._sealed(reply, key)
+        return self._later(reply, letter, key, post)
 
-    async def _receive(self, letter: Letter, key: AesKey | None, post: Post) -> Reply | None:
-        reply = await self._reply(letter)
+    def _opened(self, post: Post) -> tuple[Letter, AesKey | None]:
+        """What was delivered, and the key that opened it; raises Stranger, WrongApp, Malformed or Garbled."""
+        said, now, key, body = _query(post.query).get, self._now(), None, post.body
+        timestamp, nonce = said(b"timestamp", b""), said(b"nonce", b"")
+        if bool(self._keys) != (said(b"encrypt_type") == b"aes"):
+            raise Stranger
+        if self._keys:
+            sealed = xml.sealed(body)
+            if not _is_from_wechat(self._token, now, said(b"msg_signature", b""), timestamp, nonce, sealed):
+                raise Stranger
+            body, key = open_with(self._keys, sealed)
+        elif not _is_from_wechat(self._token, now, said(b"signature", b""), timestamp, nonce):
+            raise Stranger
+        return decode(xml.read(body), now, self._event_datum), key
+
+    async def _heard_of(self, report: MassReport) -> Reply | None:
+        return _TAKEN if await self._reported(report) else None
+
+    async def _later(
+        self, coming: Awaitable[bytes | None] | bytes | None, letter: Letter, key: AesKey | None, post: Post
+    ) -> Reply | None:
+        """The reply when it comes; None hangs up, which makes WeChat deliver the message again."""
+        reply = await coming if isinstance(coming, Awaitable) else coming
         if reply is None:
             return None
         if post.is_gone():
             await self._exchanges.missed(letter.key)
         return self._sealed(reply, key)
 
-    async def _reply(self, letter: Letter) -> bytes | None:
-        if letter.report and not await self._reported(letter.report):
-            return None
-        if letter.heard is None:
-            return _SUCCESS
-        if letter.is_silent:
-            self._glances.keep(letter.heard)
-            return _SUCCESS
-        if self._twins.has_answered(letter, letter.heard):
-            return _SUCCESS
-        return await self._exchanges.answer(letter, self._glances.meant(letter.heard), self._hear)
-
     def _sealed(self, reply: bytes, key: AesKey | None) -> Reply:
         if reply == _SUCCESS:
             return _TAKEN
         if key:
-            timestamp, nonce, sealed = str(int(self._now().timestamp())), secrets.token_hex(8), key.encrypt(reply)
+            timestamp, nonce = str(int(self._now().timestamp())).encode(), os.urandom(8).hex().encode()
+            sealed = key.encrypt(reply)
             signed = signature(self._token, timestamp, nonce, sealed)
             reply = xml.encrypted_reply(sealed, signed, timestamp, nonce)
         return Reply(body=reply, content_type=_XML)
 
 
-async def _hung_up() -> None:
-    """No reply at all, which makes WeChat deliver the message again."""
-
-
-def _is_from_wechat(token: str, now: datetime, given: str, timestamp: str, nonce: str, *sealed: str) -> bool:
+def _is_from_wechat(token: bytes, now: datetime, given: bytes, timestamp: bytes, nonce: bytes, *sealed: bytes) -> bool:
     return is_signed(given, token, timestamp, nonce, *sealed) and is_fresh(timestamp, now)
 
 
-def _query(raw: bytes) -> dict[str, str]:
+def _query(raw: bytes) -> dict[bytes, bytes]:
     """What the address carries."""
-    query = raw.decode("latin-1")
-    if "%" in query or "+" in query:
-        return dict(parse_qsl(query, keep_blank_values=True))
-    return {name: value for name, _equals, value in [one.partition("=") for one in query.split("&")]}
+    if b"%" in raw or b"+" in raw:
+        pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
+        return {name.encode(): value.encode() for name, value in pairs}
+    return dict([one.partition(b"=")[::2] for one in raw.split(b"&")])

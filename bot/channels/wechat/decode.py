@@ -78,16 +78,15 @@ def decode(fields: Mapping[str, str], now: datetime, event_datum: str = "wgs84")
         key = _event_key(fields, user)
         say: Say = partial(Incoming, Address(CHANNEL, user), key, now)
         return _event(fields, partial(Letter, account, user, key, created=fields["CreateTime"]), say, event_datum)
-    key = f"{user}:{_whole(fields, 'MsgId')}"
-    heard = _message(fields, kind, partial(Incoming, Address(CHANNEL, user), key, now))
-    opens: Opens = "tap" if fields.get("bizmsgmenuid") else "message"
-    return Letter(account, user, key, heard, opens, created=fields.get("CreateTime", ""))
+    key, created = f"{user}:{_whole(fields, 'MsgId')}", fields.get("CreateTime", "")
+    say = partial(Incoming, Address(CHANNEL, user), key, now)
+    if kind == "text" and (chosen := fields.get("bizmsgmenuid")):
+        return Letter(account, user, key, _pressed(say, chosen), "tap", created=created)
+    return Letter(account, user, key, _message(fields, kind, say), "message", created=created)
 
 
 def _message(fields: Mapping[str, str], kind: str, say: Say) -> Incoming:
     match kind:
-        case "text" if chosen := fields.get("bizmsgmenuid"):
-            return _pressed(say, chosen)
         case "text" if (text := _need(fields, "Content")) != _UNSUPPORTED:
             return say(text=text)
         case "voice" if spoken := fields.get("Recognition", "").strip(_SPOKEN_END):

@@ -121,25 +121,28 @@ class Exchanges:
         self._working: dict[str, list[Exchange]] = {}
         self._is_closing = False
 
-    async def answer(self, letter: Letter, heard: Incoming, hear: Hear) -> bytes | None:
-        """The reply to this delivery of `letter`, as XML; None if it must end without one, so that WeChat retries."""
+    def answer(self, letter: Letter, heard: Incoming, hear: Hear) -> bytes | Awaitable[bytes | None] | None:
+        """The reply to this delivery of `letter`, as XML, at once where nothing has to be waited for.
+
+        None if it must end without one, so that WeChat retries.
+        """
         if self._is_closing:
             return None
-        until = asyncio.get_running_loop().time() + self._wiring.patience
         exchange = self._all.get(letter.key)
         if exchange is None:
             exchange = self._all[letter.key] = Exchange(letter, heard, heard.at)
-            self._forget_oldest()
+            if len(self._all) > MOST_REMEMBERED:
+                self._forget_oldest()
         exchange.deliveries += 1
-        if exchange.kept is None and await self._comes_late(exchange, hear, until):
-            return None
-        kept = exchange.kept
-        if kept is None:
-            return self._put_off(exchange)
-        if exchange.owed or exchange.telling:
-            await self._tell(exchange, kept, until)
-        said, _rest = exchange.page or encode.page(kept.texts, self._wiring.words)
-        return encode.reply(letter.user, letter.account, kept.at, said)
+        if exchange.kept is None and exchange.task is None:
+            exchange.waiting += 1
+            rest = inline(self._work(exchange, hear))
+            exchange.waiting -= 1
+            if rest:
+                exchange.task = asyncio.create_task(rest)
+        if exchange.kept and not exchange.owed and not exchange.telling:
+            return self._reply(exchange, exchange.kept)
+        return inline(self._wait(exchange))
 
     async def missed(self, key: str) -> None:
         """The delivery that was just answered had gone: what it would have been told is owed again."""
@@ -190,27 +193,34 @@ class Exchanges:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    async def _comes_late(self, exchange: Exchange, hear: Hear, until: float) -> bool:
-        """Wait for the answer; true if it did not come `until` then and this was not the last delivery."""
-        patience = self._wiring.patience
-        exchange.waiting += 1
-        try:
-            if exchange.task is None and (rest := inline(self._work(exchange, hear))):
-                exchange.task = asyncio.create_task(rest)
-            if exchange.task:
+    async def _wait(self, exchange: Exchange) -> bytes | None:
+        """The reply when the answer comes; if that takes too long a line in its place, or nothing but for the last."""
+        patience, began = self._wiring.patience, asyncio.get_running_loop().time()
+        if exchange.task:
+            exchange.waiting += 1
+            try:
                 await asyncio.wait((exchange.task,), timeout=patience)
-        finally:
-            exchange.waiting -= 1
-        if exchange.kept or exchange.deliveries >= DELIVERIES or self._wiring.now() - exchange.since >= LEASE:
-            return False
-        await asyncio.sleep(until + HANGING_UP * patience / PATIENCE - asyncio.get_running_loop().time())
-        return True
+            finally:
+                exchange.waiting -= 1
+        if kept := exchange.kept:
+            if exchange.owed or exchange.telling:
+                await self._tell(exchange, kept, began + patience)
+            return self._reply(exchange, kept)
+        if exchange.deliveries >= DELIVERIES or self._wiring.now() - exchange.since >= LEASE:
+            return self._put_off(exchange)
+        hung_up = began + patience * (1 + HANGING_UP / PATIENCE)
+        await asyncio.sleep(hung_up - asyncio.get_running_loop().time())
+        return None
+
+    def _reply(self, exchange: Exchange, kept: Kept) -> bytes:
+        letter = exchange.letter
+        said, _rest = exchange.page or encode.page(kept.texts, self._wiring.words)
+        return encode.reply(letter.user, letter.account, kept.at, said)
 
     def _forget_oldest(self) -> None:
-        if len(self._all) > MOST_REMEMBERED:
-            key, oldest = next(iter(self._all.items()))
-            if oldest.task is None:
-                del self._all[key]
+        key, oldest = next(iter(self._all.items()))
+        if oldest.task is None:
+            del self._all[key]
 
     async def _work(self, exchange: Exchange, hear: Hear) -> None:
         working = self._working.setdefault(exchange.letter.user, [])
@@ -264,7 +274,7 @@ class Exchanges:
 
     async def _is_read(self, exchange: Exchange) -> bool:
         """Answer what nothing but reading comes of; false if that is not so, somebody has begun it or more is owed."""
-        letter, now = exchange.letter, self._wiring.now()
+        letter, now = exchange.letter, exchange.heard.at
         known = await self._memory.look(letter.key, letter.user, now=now)
         if known.answer is not None:
             exchange.kept, exchange.owed = unpacked(known.answer), not known.told

@@ -13,9 +13,9 @@ _START = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^<>]*\?>\s*)?<xml>")
 _SEALED = re.compile(rb"<Encrypt>\s*(?:<!\[CDATA\[)?([A-Za-z0-9+/=]+)(?:\]\]>)?\s*</Encrypt>")
 # An element with nothing but characters that mean themselves, quoted or plain.
 _CONTROLS = r"\x00-\x08\x0b-\x1f\ufffe\uffff"
-_QUOTED = rf"[^\]{_CONTROLS}]*(?:\](?!\]>)[^\]{_CONTROLS}]*)*"
-_PLAIN = rf"[^<>&\]{_CONTROLS}]*"
-_LEAF = re.compile(rf"<([A-Za-z_][A-Za-z0-9_.-]*)>(<!\[CDATA\[)?((?(2){_QUOTED}|{_PLAIN}))(?(2)\]\]>)</\1>")
+_QUOTED = rf"[^\]{_CONTROLS}]*+(?:\](?!\]>)[^\]{_CONTROLS}]*+)*+"
+_PLAIN = rf"[^<>&\]{_CONTROLS}]*+"
+_LEAF = re.compile(rf"<([A-Za-z_][A-Za-z0-9_.-]*+)>(<!\[CDATA\[)?+((?(2){_QUOTED}|{_PLAIN}))(?(2)\]\]>)</\1>")
 _SPACES = " \t\n"
 # Whatever XML 1.0 has no way to write.
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -66,7 +66,7 @@ def _tree(body: bytes) -> dict[str, str]:
     return fields
 
 
-def sealed(body: bytes) -> str:
+def sealed(body: bytes) -> bytes:
     """The base64 in the envelope of an encrypted message; raises Malformed.
 
     Nothing else in an envelope is signed, so nothing else is read.
@@ -76,7 +76,7 @@ def sealed(body: bytes) -> str:
     found = _SEALED.search(body) if _START.match(body) else None
     if found is None:
         raise Malformed("envelope")
-    return found[1].decode()
+    return found[1]
 
 
 def cdata(text: str) -> str:
@@ -96,12 +96,12 @@ def news_reply(to: str, sender: str, at: int, article: Mapping[str, str]) -> byt
     return _reply(to, sender, at, "news", f"<ArticleCount>1</ArticleCount><Articles><item>{item}</item></Articles>")
 
 
-def encrypted_reply(encrypted: str, signature: str, timestamp: str, nonce: str) -> bytes:
+def encrypted_reply(encrypted: bytes, signature: bytes, timestamp: bytes, nonce: bytes) -> bytes:
     """The envelope of an encrypted reply."""
     return (
-        f"<xml><Encrypt><![CDATA[{encrypted}]]></Encrypt><MsgSignature><![CDATA[{signature}]]></MsgSignature>"
-        f"<TimeStamp>{timestamp}</TimeStamp><Nonce><![CDATA[{nonce}]]></Nonce></xml>"
-    ).encode()
+        b"<xml><Encrypt><![CDATA[%b]]></Encrypt><MsgSignature><![CDATA[%b]]></MsgSignature>"
+        b"<TimeStamp>%b</TimeStamp><Nonce><![CDATA[%b]]></Nonce></xml>"
+    ) % (encrypted, signature, timestamp, nonce)
 
 
 def _reply(to: str, sender: str, at: int, kind: str, inner: str) -> bytes:

@@ -16,25 +16,32 @@ from tests.channels.wechat.phone import AES_KEY, APP_ID, OTHER_KEY, TOKEN
 KEY = AesKey(AES_KEY, APP_ID)
 
 
-def sealed(plain: bytes) -> str:
+def sealed(plain: bytes) -> bytes:
     """`plain`, padding and all, as it is."""
     key = base64.b64decode(f"{AES_KEY}=")
     encryptor = Cipher(algorithms.AES256(key), modes.CBC(key[:16])).encryptor()
-    return base64.b64encode(encryptor.update(plain) + encryptor.finalize()).decode()
+    return base64.b64encode(encryptor.update(plain) + encryptor.finalize())
 
 
 @given(st.text(max_size=200))
 def test_another_library_reads_what_we_write(text: str) -> None:
     encrypted = KEY.encrypt(text.encode())
-    signed = signature(TOKEN, "1409735669", "1320562132", encrypted)
-    envelope = {"Encrypt": encrypted}
+    signed = signature(TOKEN.encode(), b"1409735669", b"1320562132", encrypted)
+    envelope = {"Encrypt": encrypted.decode()}
     other = WeChatCrypto(TOKEN, AES_KEY, APP_ID)
-    assert other.decrypt_message(envelope, signed, "1409735669", "1320562132") == text
+    assert other.decrypt_message(envelope, signed.decode(), "1409735669", "1320562132") == text
     assert KEY.decrypt(encrypted) == text.encode()
 
 
 def test_the_same_text_never_looks_the_same() -> None:
     assert KEY.encrypt(b"x") != KEY.encrypt(b"x")
+
+
+def test_what_was_garbled_leaves_no_trace() -> None:
+    for wrong in (sealed(b"\0" * 32), b"", AesKey(OTHER_KEY, APP_ID).encrypt(b"y")):
+        with pytest.raises(Garbled):
+            KEY.decrypt(wrong)
+        assert KEY.decrypt(AesKey(AES_KEY, APP_ID).encrypt(b"x")) == b"x"
 
 
 @pytest.mark.parametrize(
@@ -57,11 +64,11 @@ def test_what_is_not_padded_or_measured_right(plain: bytes) -> None:
 @pytest.mark.parametrize("encrypted", ["", "x", "====", "QUJD", "密", "A" * 43 + "=", "QUJD" * 8 + "\n"])
 def test_what_is_no_ciphertext(encrypted: str) -> None:
     with pytest.raises(Garbled):
-        KEY.decrypt(encrypted)
+        KEY.decrypt(encrypted.encode())
 
 
-@given(st.binary(min_size=1, max_size=20).map(lambda noise: base64.b64encode((noise * 32)[:64]).decode()))
-def test_noise_is_refused(encrypted: str) -> None:
+@given(st.binary(min_size=1, max_size=20).map(lambda noise: base64.b64encode((noise * 32)[:64])))
+def test_noise_is_refused(encrypted: bytes) -> None:
     with pytest.raises((Garbled, WrongApp)):
         KEY.decrypt(encrypted)
 
@@ -89,17 +96,18 @@ def test_a_wrong_key_is_refused_at_the_start(key: str) -> None:
 
 def test_signatures() -> None:
     # From the platform's own example code.
-    assert signature("token", "1", "2") == signature("token", "2", "1")
-    assert is_signed(signature(TOKEN, "1", "2"), TOKEN, "1", "2")
-    for wrong in ("", "密码", "\udcff", signature(TOKEN, "1", "2")[:-1], signature(TOKEN, "1", "3")):
-        assert not is_signed(wrong, TOKEN, "1", "2")
+    assert signature(b"token", b"1", b"2") == signature(b"token", b"2", b"1")
+    right = signature(b"token", b"1", b"2")
+    assert is_signed(right, b"token", b"1", b"2")
+    for wrong in (b"", "密码".encode(), right[:-1], signature(b"token", b"1", b"3")):
+        assert not is_signed(wrong, b"token", b"1", b"2")
 
 
 @pytest.mark.parametrize("seconds", [-600, 0, 600])
 def test_ten_minutes_are_fresh(seconds: int) -> None:
-    assert is_fresh(str(int((NOW + timedelta(seconds=seconds)).timestamp())), NOW)
+    assert is_fresh(b"%d" % (NOW + timedelta(seconds=seconds)).timestamp(), NOW)
 
 
 @pytest.mark.parametrize("timestamp", ["", "-1", "1e9", "١", "9" * 13, "0x10", str(int(NOW.timestamp()) - 601)])
 def test_nothing_else_is(timestamp: str) -> None:
-    assert not is_fresh(timestamp, NOW)
+    assert not is_fresh(timestamp.encode(), NOW)

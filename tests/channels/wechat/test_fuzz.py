@@ -128,7 +128,7 @@ def _sealed(phone: Phone, body: bytes, how: str) -> tuple[bytes, dict[str, str]]
         case "app":
             encrypted = _encrypted(_padded(_whole(body, "wx0000000000000000")))
         case _:
-            encrypted = AesKey(AES_KEY, phone.app_id).encrypt(body)
+            encrypted = AesKey(AES_KEY, phone.app_id).encrypt(body).decode()
             encrypted = encrypted[:-24] if how == "cut" else encrypted
     query["msg_signature"] = signature_of(TOKEN, query["timestamp"], query["nonce"], encrypted)
     return f"<xml><Encrypt><![CDATA[{encrypted}]]></Encrypt></xml>".encode(), query
