@@ -19,6 +19,7 @@ from bot.channels.wechat.twins import Twins
 PATH = "/wechat/callback"
 LONGEST_ECHO = 256
 
+_PERCENT, _PLUS = b"%+"
 _SUCCESS = b"success"
 _XML = b"text/xml; charset=utf-8"
 _TAKEN = Reply(body=_SUCCESS, content_type=b"text/plain; charset=utf-8")
@@ -144,7 +145,7 @@ def _is_from_wechat(token: bytes, now: datetime, given: bytes, timestamp: bytes,
 
 def _query(raw: bytes) -> dict[bytes, bytes]:
     """What the address carries."""
-    if b"%" in raw or b"+" in raw:
+    if _PERCENT in raw or _PLUS in raw:
         pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
         return {name.encode(): value.encode() for name, value in pairs}
-    return dict([one.partition(b"=")[::2] for one in raw.split(b"&")])
+    return {name: value for name, _equals, value in [one.partition(b"=") for one in raw.split(b"&")]}
