@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from collections import OrderedDict
 from datetime import datetime
 
 from aiohttp import web
@@ -14,12 +15,14 @@ from bot.clock import Clock
 from bot.messages import Incoming, Outgoing
 from bot.web.front import Front
 
+NEWEST = 5_000
+
 
 class Dictionary:
-    """A memory of this process."""
+    """The newest answers; older ones would be in the database, which is not measured here."""
 
     def __init__(self) -> None:
-        self._answers: dict[str, bytes] = {}
+        self._answers: OrderedDict[str, bytes] = OrderedDict()
 
     async def begin(self, key: str, user: str, *, now: datetime, **_more: object) -> Begun:
         return Begun(key not in self._answers, now, self._answers.get(key))
@@ -31,7 +34,9 @@ class Dictionary:
         """Nothing is pushed, so there are no windows."""
 
     def note(self, key: str, user: str, answer: bytes, **_more: object) -> None:
-        self._answers.setdefault(key, answer)
+        self._answers[key] = answer
+        if len(self._answers) > NEWEST:
+            self._answers.popitem(last=False)
 
     async def settle(self) -> None:
         """Nothing is written down."""

@@ -16,9 +16,19 @@ quoted = st.builds("<{0}><![CDATA[{1}]]></{0}>".format, names, texts)
 nested = st.builds("<Outer>{}</Outer>".format, st.lists(quoted, max_size=2).map("".join))
 pieces = st.lists(quoted | quoted | leaves | nested | st.sampled_from(["", "\n", " ", "\r\n", "x", "\xa0"]), max_size=5)
 documents = st.builds("<xml>{}</xml>{}".format, pieces.map("".join), st.sampled_from(["", "\n", " \r\n", "x"]))
+# Text messages as they usually come, or nearly so.
+usual = st.builds(
+    "<xml>{2}<ToUserName><![CDATA[{0}]]></ToUserName>{2}<FromUserName><![CDATA[mei]]></FromUserName>"
+    "<CreateTime>{1}</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[{0}]]></Content>"
+    "<MsgId>1</MsgId>{3}{2}</xml>{2}".format,
+    texts,
+    st.sampled_from(["1", "", "&#49;", "1<!---->"]),
+    st.sampled_from(["", "\n", " \r\n", "\xa0"]),
+    st.sampled_from(["", "<MsgId>2</MsgId>", "<Idx>3</Idx>", "x"]),
+)
 
 
-@given(documents)
+@given(documents | usual)
 @example("<xml><a><![CDATA[1]]>2</b><![CDATA[]]></a></xml>")
 @example("<xml><a>1</a><a>2</a></xml>")
 def test_as_another_parser_reads_it(document: str) -> None:
