@@ -31,7 +31,7 @@ class Rider:
 
     def __init__(self, account: "Account", openid: str) -> None:
         self.wechat = account.wechat
-        self.phone = Phone(f"{account.program.address}/wechat/callback", lambda: AT_NOON, account.aes_key)
+        self.phone = Phone(f"{account.program.address}/wechat/callback", account.wechat.now, account.aes_key)
         self.phone.openid = openid
         self.phone.numbers = itertools.count(hash(openid) % 10**9)
         self.follower = account.wechat.follower(openid)

@@ -1,5 +1,6 @@
 """A stand-in of WeChat's API server on loopback that accepts what WeChat would accept, and nothing else."""
 
+import asyncio
 import hashlib
 import itertools
 import re
@@ -83,6 +84,7 @@ class WeChatStandIn:
         self.followers: dict[str, Follower] = {}
         self._numbers = itertools.count(1)
         self._failures: list[tuple[str, int | bytes | None]] = []
+        self._held: list[str] = []
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
@@ -118,6 +120,10 @@ class WeChatStandIn:
         """Let the next calls of `path` fail so: an errcode, a body that is no answer, or a cut connection."""
         self._failures += [(path, failure) for failure in failures]
 
+    def hold(self, path: str) -> None:
+        """Let the next call of `path` have its effect, but never its answer."""
+        self._held.append(path)
+
     def forget_tokens(self) -> None:
         """Somebody else fetched another token: those before it are refused."""
         self.tokens.clear()
@@ -142,6 +148,9 @@ class WeChatStandIn:
             answer = await self._answer(request, path, body)
         except Refusal as refusal:
             return self._refusal(refusal)
+        if path in self._held:
+            self._held.remove(path)
+            await asyncio.Event().wait()
         return web.json_response({"errcode": 0, "errmsg": "ok", **answer} if path != "stable_token" else answer)
 
     def _refusal(self, refusal: Refusal) -> web.Response:
