@@ -205,12 +205,13 @@ class Engine:
         """The feature that answers this message when no dialog is open."""
         if route := self._known_route(turn):
             return route
-        number = chosen_number(turn.heard.text)
-        token = await self._listed(turn, number) if number is not None else ""
-        return (token and self._router.pressed(token)) or self._router.events["stale"]
+        text, tokens = turn.heard.text, await self._listed(turn)
+        if self._router.is_choice(text):
+            return self._router.chosen(text, tokens) or self._understood(turn)
+        return self._router.pressed(_numbered_token(tokens, text)) or self._router.events["stale"]
 
     def _known_route(self, turn: Turn) -> Route | None:
-        """The same; None for a number, which means what stood beside it in the last list."""
+        """The same; None for a number or a word that may mean something of the last list."""
         heard, router = turn.heard, self._router
         if heard.event:
             return router.events.get(heard.event) or router.events["unknown"]
@@ -220,9 +221,14 @@ class Engine:
             return router.events["location"]
         if route := router.said(heard.text):
             return route
-        if chosen_number(heard.text) is not None:
+        if chosen_number(heard.text) is not None or router.is_choice(heard.text):
             return None
-        return (router.reader and router.reader(heard.text, turn)) or router.events["unknown"]
+        return self._understood(turn)
+
+    def _understood(self, turn: Turn) -> Route:
+        """What free words mean."""
+        router = self._router
+        return (router.reader and router.reader(turn.heard.text, turn)) or router.events["unknown"]
 
     async def _read(self, turn: Turn, route: Route) -> Said:
         turn.argument = route.argument
@@ -252,15 +258,12 @@ class Engine:
                 await _keep_list(db, turn.person.contact_id, tokens, turn.now)
         return shown
 
-    async def _listed(self, turn: Turn, number: int) -> str:
-        """The token of option `number` of the last list shown to this person, or nothing."""
+    async def _listed(self, turn: Turn) -> list[str]:
+        """The tokens of the last list shown to this person, in the order of their numbers."""
         if turn.can.buttons:
-            tokens = self._seen.tokens(turn.person.address)
-        else:
-            choices = await turn.db.get(Choices, turn.person.contact_id)
-            fresh = choices is not None and choices.shown_at > turn.now - LIST_LIVES
-            tokens = choices.tokens if choices and fresh else []
-        return tokens[number - 1] if 1 <= number <= len(tokens) else ""
+            return self._seen.tokens(turn.person.address)
+        choices = await turn.db.get(Choices, turn.person.contact_id)
+        return choices.tokens if choices and choices.shown_at > turn.now - LIST_LIVES else []
 
     async def _write(self, heard: Incoming, can: Capabilities, now: datetime) -> Said:
         try:
@@ -337,10 +340,10 @@ class Engine:
 
     async def _read_digit(self, turn: Turn, talk: Talk) -> None:
         """Where choices are numbered, a digit means what stood beside it, whichever message showed that."""
-        number = chosen_number(turn.heard.text)
-        if number is None or turn.can.buttons or talk.asked.get("kind") == "text":
+        text = turn.heard.text
+        if chosen_number(text) is None or turn.can.buttons or talk.asked.get("kind") == "text":
             return
-        if token := await self._listed(turn, number):
+        if token := _numbered_token(await self._listed(turn), text):
             turn.heard = turn.heard._replace(text="", pressed=token)
 
     async def _act(self, turn: Turn, talk: Talk) -> bool:
@@ -372,6 +375,12 @@ class Engine:
         """Say why what was asked cannot be, and ask the open question again."""
         await Conversation(self._router, turn, talk).refuse(refused.problem)
         return refused.only_read
+
+
+def _numbered_token(tokens: Sequence[str], said: str) -> str:
+    """The token of the option whose number was said, or nothing."""
+    number = chosen_number(said)
+    return tokens[number - 1] if number and number <= len(tokens) else ""
 
 
 def _without_digits(said: Sequence[Outgoing], talk: Talk) -> list[Outgoing]:

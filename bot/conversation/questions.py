@@ -3,6 +3,7 @@
 A question is stored as it was shown, so "2" always means what the rider saw as 2.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from bot.i18n import Text, Voice, _
 from bot.messages import Button, Incoming, Outgoing, typed_location
 
 LONGEST_ANSWER = 2000
+_ADORNED = re.compile(r"^\W+|\W+$")
 
 
 class NotUnderstood(Problem):
@@ -143,11 +145,13 @@ def _own_words(heard: Incoming) -> str:
 
 
 def _said(text: str, labels: list[str]) -> int | None:
-    said = text.strip().casefold()
-    number = chosen_number(said)
+    number = chosen_number(text.strip())
     if number is not None and 1 <= number <= len(labels):
         return number - 1
-    folded = [label.casefold() for label in labels]
-    if said in folded:
-        return folded.index(said)
-    return None
+    said, folded = _bare(text), [_bare(label) for label in labels]
+    return folded.index(said) if said and folded.count(said) == 1 else None
+
+
+def _bare(label: str) -> str:
+    """A label as people type it: `✓ Yes, book` without what only adorns it."""
+    return _ADORNED.sub("", label).casefold()

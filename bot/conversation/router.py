@@ -1,6 +1,6 @@
 """Which words, buttons and events start which feature."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from typing import TypeVar
@@ -36,6 +36,8 @@ class Router:
         self.dialogs: dict[str, type[Dialog]] = {}
         self.words: dict[str, Route] = {}
         self.presses: dict[str, Route] = {}
+        # The prefix of the buttons that a word presses.
+        self.choices: dict[str, str] = {}
         self.events: dict[str, Route] = {}
         self.reader: Callable[[str, Turn], Route | None] | None = None
 
@@ -51,8 +53,9 @@ class Router:
         """Decorate what may write and is started by buttons whose token is `prefix` or `prefix.argument`."""
         return self._register(self.presses, (prefix,), reads=False)
 
-    def reads_press(self, prefix: str) -> Callable[[E], E]:
-        """The same for a function that only reads."""
+    def reads_press(self, prefix: str, *words: str) -> Callable[[E], E]:
+        """The same for a function that only reads; any of `words` said alone presses such a button of the last list."""
+        self.choices |= dict.fromkeys(words, prefix)
         return self._register(self.presses, (prefix,), reads=True)
 
     def reads_event(self, event: str) -> Callable[[E], E]:
@@ -62,6 +65,7 @@ class Router:
     def include(self, other: "Router") -> None:
         """Take over everything that `other` registers."""
         self.dialogs |= other.dialogs
+        self.choices |= other.choices
         for mine, theirs in (
             (self.words, other.words),
             (self.presses, other.presses),
@@ -73,7 +77,7 @@ class Router:
 
     def said(self, text: str) -> Route | None:
         """The feature that `text`, said alone, starts: `菜单`, `/menu`, `/menu argument`, `/menu@bot`."""
-        said = text.strip().casefold()
+        said = _alone(text)
         if route := self.words.get(said):
             return route
         if not said.startswith("/"):
@@ -81,6 +85,15 @@ class Router:
         command, _space, argument = text.strip().partition(" ")
         route = self.words.get(command.casefold().partition("@")[0])
         return Route(route.entry, route.reads, argument.strip()) if route else None
+
+    def chosen(self, text: str, tokens: Sequence[str]) -> Route | None:
+        """What the word `text` presses of the buttons with these `tokens`."""
+        prefix = self.choices[_alone(text)]
+        return next((self.pressed(token) for token in tokens if token.partition(".")[0] == prefix), None)
+
+    def is_choice(self, text: str) -> bool:
+        """Whether `text`, said alone, presses a button of the last list, if there is such a one."""
+        return _alone(text) in self.choices
 
     def pressed(self, token: str) -> Route | None:
         """The feature that a button's token starts, with the token's argument."""
@@ -97,6 +110,10 @@ class Router:
             return entry
 
         return register
+
+
+def _alone(text: str) -> str:
+    return text.strip().casefold()
 
 
 def _add(book: dict[str, Route], name: str, route: Route) -> None:

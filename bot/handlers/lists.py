@@ -69,7 +69,7 @@ def message(
         else:
             buttons.append(Button(line, row.press + tail))
     if findings.more and search.page < MOST_PAGES:
-        buttons.append(Button(_parts(turn.voice.locale).more, f"n.{code}.{search.page + 1}.{hidden}"))
+        buttons.append(Button(_parts(turn.voice.locale).more, f"m.{code}.{search.page + 1}.{hidden}"))
     width = 2 if has_buttons else 1
     rows = [tuple(buttons[i : i + width]) for i in range(0, len(buttons), width)]
     rows += [

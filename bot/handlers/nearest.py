@@ -36,6 +36,7 @@ def nearest(turn: Turn) -> None:
     turn.say(_("Where are you? Send your location, or type a place, a road, a community or a county."), share(turn))
 
 
+@router.reads_press("m", "更多", "more")
 @router.reads_press("n")
 def again(turn: Turn) -> None:
     """The same list with another filter, or its next page."""

@@ -195,10 +195,12 @@ async def test_the_nearest_dates_first(rider: RiderInTest, fair: Fair, world: Wo
 async def test_more_dates_than_fit_on_a_page(rider: RiderInTest, fair: Fair) -> None:
     await fair.offers("gift", sessions=7)
     await rider.says("/book")
-    await rider.taps("More")
+    await rider.says("more")
     rider.sees_choices("Mon 30 Nov", "Tue 1 Dec")
     await rider.taps("Tue 1 Dec")
     rider.sees("Tue 1 Dec 10:00")
+    await rider.says("yes, book it")
+    rider.sees("Booked")
 
 
 async def test_busy_hours_come_last(rider: RiderInTest, fair: Fair, world: World) -> None:

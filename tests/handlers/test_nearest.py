@@ -66,13 +66,17 @@ async def test_the_vehicle_is_asked_once_and_sorts_the_same_list_again(rider: Ri
     assert not [label for label, _token in rider.options if "Skip" in label]
 
 
-async def test_more_places_come_page_by_page(rider: RiderInTest, settle: Settle) -> None:
+async def settle_a_dozen(settle: Settle) -> None:
     await settle(
         *(
             {"code": f"N-{n}", "name": f"第{n}驿站", "kind": "rest_station", "lat": LAT + n / 1000, "lng": LNG}
             for n in range(5, 12)
         )
     )
+
+
+async def test_more_places_come_page_by_page(rider: RiderInTest, settle: Settle) -> None:
+    await settle_a_dozen(settle)
     await rider.shares(LAT, LNG)
     first = set(rider.pins)
     await rider.taps("More")
@@ -97,6 +101,19 @@ async def test_far_from_the_city_the_nearest_are_still_named(rider: RiderInTest)
     rider.sees("Nothing is near", "Yuncheng", "km in a straight line")
     await rider.shares(48.85, 2.35)
     rider.sees("outside China", "km in a straight line")
+
+
+@pytest.mark.parametrize("channel", ["digits", "wechat"], indirect=True)
+@pytest.mark.parametrize("word", ["more", " 更多"])
+async def test_more_places_come_for_a_word(rider: RiderInTest, settle: Settle, word: str) -> None:
+    await settle_a_dozen(settle)
+    await rider.says(word)
+    rider.sees("did not get that")
+    await rider.shares(LAT, LNG)
+    first = set(rider.pins)
+    await rider.says(word)
+    rider.sees("Further away")
+    assert not first & set(rider.pins)
 
 
 @pytest.mark.parametrize("channel", ["buttons", "digits"], indirect=True)
