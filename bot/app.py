@@ -373,6 +373,7 @@ class Program:
             self.settings,
             self.database,
             Tokens(self.database, self.seals, self.clock),
+            self.seals,
             now=self.clock,
             zone=self.city.zone,
             read=self._read_on_wechat,

@@ -26,6 +26,7 @@ from bot.handlers import nearest
 from bot.handlers.commands import MENU
 from bot.i18n import LOCALES, _
 from bot.messages import Address, Incoming
+from bot.seals import Seals
 from bot.services.broadcasts import mass
 from bot.services.exchanges import Exchanges
 from bot.services.windows import Grant, ReplyWindows
@@ -86,6 +87,7 @@ def official_account(
     settings: Settings,
     database: Database,
     tokens: Tokens,
+    seals: Seals,
     *,
     now: Callable[[], datetime],
     zone: ZoneInfo,
@@ -108,7 +110,7 @@ def official_account(
         settings.wechat_app_id,
         settings.wechat_token,
         account=settings.wechat_account,
-        memory=Exchanges(database, CHANNEL, Begun, grants),
+        memory=Exchanges(database, CHANNEL, seals, Begun, grants),
         words=words,
         now=now,
         aes_keys=tuple(key for key in (settings.wechat_aes_key, settings.wechat_aes_key_previous) if key),

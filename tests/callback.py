@@ -86,11 +86,13 @@ async def behind_an_account(
             wechat_api_url=wechat.url,
             secret_key="for tests only " * 3,
         )
-        tokens = Tokens(database, Seals("for tests"), lambda: world.now)
+        seals = Seals("for tests")
+        tokens = Tokens(database, seals, lambda: world.now)
         account = official_account(
             settings,
             database,
             tokens,
+            seals,
             now=lambda: world.now,
             zone=CITY.zone,
             read=lambda heard: world.read(heard),

@@ -12,8 +12,8 @@ class Exchange(Base):
     """One message and its one answer, so that every delivery of it, in any process, is answered alike.
 
     `key` is the message's. `since` is when it first came; whoever works on it may take until `until`. `answer` is
-    None as long as there is none, `told` whether anybody was waiting for it. `opens` is the reply window that the
-    message opens, empty once that is written down.
+    encrypted, None as long as there is none, `told` whether anybody was waiting for it. `opens` is the reply window
+    that the message opens, empty once that is written down.
     """
 
     __tablename__ = "exchanges"

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from bot.database import Database, Prepared, Write, together
 from bot.models import Contact, Exchange
+from bot.seals import BrokenSeal, Seals
 from bot.services.jottings import Jottings, Noted, answered
 from bot.services.windows import Grant, Opening, opened, opening
 
@@ -20,6 +21,8 @@ BUSY = timedelta(minutes=2)
 TOLD_LIVES = timedelta(minutes=30)
 OWED_LIVES = timedelta(days=30)
 
+_PURPOSE = "answers"
+
 B = TypeVar("B")
 
 
@@ -27,13 +30,20 @@ class Exchanges(Generic[B]):
     """The messages of one channel.
 
     `begun` makes what the channel wants to know of one that it begins. `grants` are the reply windows that
-    messages open, by their kind; a channel that pushes nothing has none.
+    messages open, by their kind; a channel that pushes nothing has none. Answers are kept encrypted: how far
+    places are from somebody tells where they are.
     """
 
     def __init__(
-        self, database: Database, channel: str, begun: Callable[..., B], grants: Mapping[str, Grant] = {}
+        self,
+        database: Database,
+        channel: str,
+        seals: Seals,
+        begun: Callable[..., B],
+        grants: Mapping[str, Grant] = {},
     ) -> None:
         self._database = database
+        self._seals = seals
         self._channel = channel
         self._begun = begun
         self._grants = grants
@@ -85,7 +95,7 @@ class Exchanges(Generic[B]):
 
         An answer that there is already stays. A crash may lose this one: then the message is read once more.
         """
-        self._jottings.note(Noted(key, user, answer, now))
+        self._jottings.note(Noted(key, user, self._sealed(answer), now))
 
     async def settle(self) -> None:
         """Return when everything is written down that was opened and noted until now."""
@@ -107,16 +117,27 @@ class Exchanges(Generic[B]):
         return [(row.key, row.answer, row.told, row.since) for row in rows if row.key is not None]
 
     def _known(self, others: Sequence[Any], *, is_mine: bool, since: datetime, answer: bytes | None, told: bool) -> B:
-        said = [(other, kept, was_told) for other, kept, was_told, _since in others if kept is not None]
+        open_ones = [(other, self._opened(kept), was_told) for other, kept, was_told, _since in others]
+        said = [(other, kept, was_told) for other, kept, was_told in open_ones if kept is not None]
         return self._begun(
             is_mine=is_mine,
             since=since,
-            answer=answer,
+            answer=self._opened(answer),
             told=told,
             last=next((kept for _other, kept, was_told in reversed(said) if was_told), None),
             owed={other: kept for other, kept, was_told in said if not was_told},
-            is_busy=len(said) < len(others),
+            is_busy=any(kept is None for _other, kept, _told, _since in others),
         )
+
+    def _sealed(self, answer: bytes) -> bytes:
+        return self._seals.encrypt(answer.decode(), _PURPOSE)
+
+    def _opened(self, kept: bytes | None) -> bytes | None:
+        """The answer; None where there is none, or it was kept under another secret."""
+        try:
+            return self._seals.decrypt(kept, _PURPOSE).encode() if kept else None
+        except BrokenSeal:
+            return None
 
     async def keep(
         self,
@@ -130,7 +151,8 @@ class Exchanges(Generic[B]):
         now: datetime,
     ) -> None:
         """The answer to `key`; it tells those of the keys `also`, and what was on the `shelf` is part of it."""
-        values = {"key": key, "channel": self._channel, "user": user, "answer": answer, "told": told, "now": now}
+        sealed = self._sealed(answer)
+        values = {"key": key, "channel": self._channel, "user": user, "answer": sealed, "told": told, "now": now}
         if self._at_once:
             async with self._at_once.connect() as connection:
                 done = await connection.execute(_KEEP_ALL.params(**values, also=list(also), shelf=list(shelf)))

@@ -24,7 +24,7 @@ SECONDS_GATHERED = 0.1
 
 
 class Noted(NamedTuple):
-    """What somebody was told `now`, in answer to the message `key`."""
+    """What somebody was told `now`, in answer to the message `key`; `answer` is encrypted."""
 
     key: str
     user: str

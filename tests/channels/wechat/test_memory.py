@@ -11,6 +11,7 @@ from bot.channels.wechat import Begun, Memory
 from bot.channels.wechat.decode import CHANNEL, Opens
 from bot.database import Database
 from bot.models import Contact, Exchange, ReplyWindow, Rider
+from bot.seals import Seals
 from bot.services import exchanges, riders, windows
 from bot.services.exchanges import Exchanges
 from bot.services.windows import Grant, ReplyWindows
@@ -22,8 +23,8 @@ LEASE = timedelta(seconds=9)
 GRANTS = {"message": Grant(timedelta(hours=48), 5), "tap": Grant(timedelta(minutes=1), 3)}
 
 
-def in_table(database: Database) -> Exchanges[Begun]:
-    return Exchanges(database, CHANNEL, Begun, GRANTS)
+def in_table(database: Database, secret: str = "for tests") -> Exchanges[Begun]:
+    return Exchanges(database, CHANNEL, Seals(secret), Begun, GRANTS)
 
 
 @pytest.fixture(params=["table", "tests' own"])
@@ -124,6 +125,19 @@ async def test_what_is_noted_of_somebody_who_is_forgotten_is_dropped(database: D
     await memory.forget("mei")
     await memory.settle()
     assert (await memory.look("a", "mei", now=NOW)).answer is None
+
+
+async def test_nobody_reads_an_answer_without_the_secret(database: Database) -> None:
+    memory, other = in_table(database), in_table(database, "another secret")
+    memory.note("a", "mei", "直线约 830 米".encode(), now=NOW)
+    await memory.settle()
+    await keep(memory, "b", "直线约 830 米".encode(), told=False)
+    async with database.reading() as db:
+        kept = list(await db.scalars(select(Exchange.answer)))
+    assert len(kept) == 2
+    assert not any(b"830" in (answer or b"") for answer in kept)
+    seen = await other.look("c", "mei", now=NOW)
+    assert (seen.is_mine, seen.last, dict(seen.owed), seen.is_busy) == (True, None, {}, False)
 
 
 async def test_somebody_is_forgotten_alone(memory: Memory) -> None:
