@@ -24,10 +24,10 @@ async def joins(world: World, login: str, role: str, counties: tuple[str, ...] =
     return member
 
 
-async def writes(author: RiderInTest, title: str = "明天有雪") -> None:
+async def writes(author: RiderInTest, title: str = "明天有雪", *, whom: tuple[str, ...] = ("Everybody",)) -> None:
     await author.says("/broadcast")
     await author.taps("New notice")
-    for choice in ("Everybody", "The whole city", "Winter safety", "Important"):
+    for choice in (*whom, "The whole city", "Winter safety", "Important"):
         await author.taps(choice)
     await author.says(title)
     await author.says("慢行，轻刹，早收工。")
@@ -182,13 +182,7 @@ async def test_a_notice_for_who_reads_english(world: World) -> None:
         await agrees(world.rider(name))
         async with world.database.writing() as db:
             await db.execute(update(Contact).where(Contact.user == name).values(locale=locale))
-    await author.says("/broadcast")
-    await author.taps("New notice")
-    for choice in ("Who reads English", "The whole city", "Winter safety", "Important"):
-        await author.taps(choice)
-    await author.says("Snow")
-    await author.says("Ride slowly.")
-    await author.taps("Without a picture")
+    await writes(author, whom=("Who reads English",))
     await author.taps("Once approved")
     author.sees("Now: 1")
 
@@ -201,13 +195,7 @@ async def test_buttons_and_a_narrower_audience_that_the_approver_sees(world: Wor
     async with world.database.writing() as db:
         riders = await db.scalars(select(Contact.rider_id).where(Contact.user == "chen"))
         db.add(MutedTopic(riders.one(), "health"))
-    await author.says("/broadcast")
-    await author.taps("New notice")
-    for choice in ("Who wants to hear of one kind", "Health", "The whole city", "Winter safety", "Important"):
-        await author.taps(choice)
-    await author.says("明天有雪")
-    await author.says("慢行。")
-    await author.taps("Without a picture")
+    await writes(author, whom=("Who wants to hear of one kind", "Health"))
     await author.taps("Once approved")
     author.sees("Now: 1", "To: who wants to hear of “Health”", "Begins once approved")
     await author.taps("A button below it")
@@ -241,13 +229,7 @@ async def test_a_notice_for_who_booked_an_offering(world: World) -> None:
         await db.flush()
         starts_at = world.now + timedelta(days=2)
         db.add(Session("eyes-1", offering.id, starts_at, starts_at + timedelta(hours=1), capacity=5))
-    await author.taps("Who booked one offering")
-    await author.taps("眼科义诊")
-    for choice in ("The whole city", "Health", "Important"):
-        await author.taps(choice)
-    await author.says("义诊改时间")
-    await author.says("改到下午。")
-    await author.taps("Without a picture")
+    await writes(author, "义诊改时间", whom=("Who booked one offering", "眼科义诊"))
     await author.taps("Once approved")
     author.sees("To: who booked “眼科义诊”", "Nobody would get it")
 
