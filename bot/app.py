@@ -155,7 +155,7 @@ class Program:
             self.account = self._official_account()
             self.channels[self.account.channel.name] = self.account.channel
         pages = load_policies(self.city.folder).codes
-        self.newsroom = Newsroom(reach_of(self.channels.values()), self.city.zone, pages)
+        self.newsroom = Newsroom(reach_of(self.channels.values()), self.city.zone, pages, self.city.counties)
         self.courier = Courier(
             self.database,
             self.channels,

@@ -210,7 +210,7 @@ async def test_a_storm_of_errors_pauses_it_and_says_why(world: World) -> None:
     await world.passes(seconds=2)
     paused = await broadcast(world, again)
     assert paused.state == "paused"
-    assert paused.pause_reason == "41 of the last 200 failed: chat is odd"
+    assert paused.pause_reason == "最近 200 条里有 41 条失败：chat is odd"
 
 
 async def test_a_storm_is_seen_over_all_workers_and_staff_begin_anew(world: World) -> None:
@@ -228,7 +228,7 @@ async def test_a_storm_is_seen_over_all_workers_and_staff_begin_anew(world: Worl
         assert (await broadcast(world, number)).state == ("sending" if turn < 2 else "paused")
     await world.settle()
     [told] = world.channel.delivered["boss"]
-    assert "of the last 200 failed: chat is odd" in told.text
+    assert "最近 200 条里有 41 条失败：chat is odd" in told.text
     assert [button.press for row in told.buttons for button in row] == [f"bcdo.{number}.resume", f"bc.{number}"]
     world.now += timedelta(seconds=1)
     async with world.database.writing() as db:

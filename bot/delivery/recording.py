@@ -15,6 +15,7 @@ from bot.database import Database, insert
 from bot.database.prepared import Prepared
 from bot.delivery import storms
 from bot.delivery.letters import Outcome
+from bot.i18n import DEFAULT_LOCALE, _
 from bot.models import Choices, Outbound, Pause
 from bot.services.broadcasts import digest, editors, states, steering
 from bot.services.broadcasts.audience import Reach
@@ -126,15 +127,16 @@ class Recorder:
         for number, error in failed.items():
             if (count := await storms.failures(db, number, self._channels, now)) is None:
                 continue
-            reason = f"{count} of the last {storms.OF} failed: {error}"
+            newsroom = Newsroom(Reach(), self._zone)
+            said = _("{count} of the last {of} failed: {error}", count=count, of=storms.OF, error=error)
+            reason = newsroom.voice(DEFAULT_LOCALE).word(said)
             try:
                 await steering.pause(db, None, number, reason, now=now)
             except (states.Overtaken, states.NoSuchBroadcast):
                 # Somebody paused, cancelled or erased it first.
                 continue
-            log.warning("error storm", broadcast=number, reason=reason)
+            log.warning("error storm", broadcast=number, failures=count, reason=error)
             broadcast, notice = await states.found(db, number)
-            newsroom = Newsroom(Reach(), self._zone)
             await editors.tell_of_halt(db, broadcast, notice, reason, newsroom=newsroom, now=now)
 
 

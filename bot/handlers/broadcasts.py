@@ -90,8 +90,8 @@ async def progress(turn: Turn) -> None:
         received=told.received,
         help=told.help,
     )
-    reason = f"\n{told.pause_reason}" if told.pause_reason else ""
-    turn.say(turn.word(said) + reason, *_levers(turn, member, told))
+    held = [_("Held: {reason}", reason=told.pause_reason)] if told.pause_reason else []
+    turn.say("\n".join(map(turn.word, (said, *held))), *_levers(turn, member, told))
 
 
 def _levers(turn: Turn, member: Member, told: Report) -> list[tuple[Button, ...]]:

@@ -1,5 +1,6 @@
 """A notice written in a chat, step by step: whom, what, a picture, when; shown as riders will read it, handed in."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 from bot.conversation import Ask, Asked, AskPhoto, Choose, Dialog, Done, Next, Router, Turn
@@ -7,16 +8,20 @@ from bot.errors import Problem
 from bot.handlers.broadcasts import ALL, county_question, member_at, number
 from bot.i18n import Text, _
 from bot.messages import Outgoing, Photo
-from bot.services import moments, notices, riders
+from bot.services import moments, notices, offerings, riders
 from bot.services.authority import Member
-from bot.services.broadcasts import composing, steering
+from bot.services.broadcasts import composing, states, steering
 from bot.services.broadcasts.audience import Audience
 from bot.services.broadcasts.newsroom import Newsroom
+from bot.services.broadcasts.particulars import particulars
+from bot.services.desk import Desk
 from bot.services.notices import Words
 
 router = Router()
 
 NOW, NONE = "now", "none"
+# As many as fit on a screen; the soonest come first.
+MOST_OFFERINGS = 12
 
 
 class NoSuchTime(Problem):
@@ -44,6 +49,10 @@ class Compose(Dialog, name="broadcast"):
     body: str = ""
     broadcast_id: int = 0
 
+    topic: str = ""
+    booked: str = ""
+    button: str = ""
+
     _EVERYBODY: ClassVar[Text] = _("Everybody")
     _READERS: ClassVar[dict[str, Text]] = {
         "zh_CN": _("Who reads simplified Chinese"),
@@ -56,11 +65,33 @@ class Compose(Dialog, name="broadcast"):
         return self.ask_vehicle if await member_at(turn, "notice.write") else Done()
 
     async def ask_vehicle(self, turn: Turn) -> Asked:
-        return Choose(_("Whom does it concern?"), {ALL: self._EVERYBODY, **riders.VEHICLE_NAMES, **self._READERS})
+        others = {"topic": _("Who wants to hear of one kind"), "booked": _("Who booked one offering")}
+        known = {**riders.VEHICLE_NAMES, **self._READERS, **others}
+        return Choose(_("Whom does it concern?"), {ALL: self._EVERYBODY, **known})
 
     async def take_vehicle(self, turn: Turn, whom: str) -> Next:
         self.locale = whom if whom in self._READERS else ""
         self.vehicle = whom if whom in riders.VEHICLE_NAMES else ""
+        self.topic = self.booked = ""
+        match whom:
+            case "topic":
+                return self.ask_topic
+            case "booked":
+                return self.ask_booked
+        return self.ask_county
+
+    async def ask_topic(self, turn: Turn) -> Asked:
+        return Choose(_("Of what kind?"), notices.CATEGORIES)
+
+    async def take_topic(self, turn: Turn, topic: str) -> Next:
+        self.topic = topic
+        return self.ask_county
+
+    async def ask_booked(self, turn: Turn) -> Asked:
+        return await _offering_question(turn, self.ask_vehicle)
+
+    async def take_booked(self, turn: Turn, code: str) -> Next:
+        self.booked = code
         return self.ask_county
 
     async def ask_county(self, turn: Turn) -> Asked:
@@ -140,6 +171,7 @@ class Compose(Dialog, name="broadcast"):
         found = await composing.findings(turn.db, self.broadcast_id, newsroom=newsroom, now=turn.now)
         reaches = await composing.forecast(turn.db, self.broadcast_id, newsroom=newsroom, now=turn.now)
         words = await composing.shown(turn.db, self.broadcast_id, voice=turn.voice)
+        broadcast, notice = await states.found(turn.db, self.broadcast_id)
         if words.photo and turn.can.photo:
             turn.said.append(Outgoing("", photo=words.photo))
         lines = [
@@ -152,11 +184,14 @@ class Compose(Dialog, name="broadcast"):
                     muted=reaches.muted,
                 )
             ),
+            *await particulars(turn.db, broadcast, notice, newsroom=newsroom, voice=turn.voice),
             *(turn.word(one.words) for one in reaches.masses),
             *(f"✕ {turn.word(text)}" for text in found.blockers),
             *(f"⚠ {turn.word(text)}" for text in found.warnings),
         ]
         options: dict[str, Text] = {"again": _("✎ Other words")}
+        if len(notice.buttons) < notices.MOST_BUTTONS:
+            options["button"] = _("＋ A button below it")
         if not found.blockers:
             options = {"yes": _("✓ Hand in for approval")} | options
         return Choose("\n".join(lines), options)
@@ -166,14 +201,44 @@ class Compose(Dialog, name="broadcast"):
         if member is None:
             return Done()
         if answer != "yes":
-            return self.ask_title
+            return self.ask_button if answer == "button" else self.ask_title
         await composing.submit(turn.db, member, self.broadcast_id, newsroom=turn.use(Newsroom), now=turn.now)
         return Done(_("Handed in. A second person looks at it; you hear of it here."))
+
+    async def ask_button(self, turn: Turn) -> Asked:
+        return Choose(_("What does the button do?"), notices.BUTTONS)
+
+    async def take_button(self, turn: Turn, kind: str) -> Next:
+        self.button = kind
+        return await self._add_button(turn, "") if kind in notices.ANSWERS else self.ask_target
+
+    async def ask_target(self, turn: Turn) -> Asked:
+        match self.button:
+            case "offering":
+                return await _offering_question(turn, self.ask_button)
+            case "page":
+                return Choose(_("Which page?"), {page: page for page in sorted(turn.use(Newsroom).pages)})
+            case "place":
+                return Ask(_("The code of the place, as it stands on its page in the console."))
+        return Ask(_("The address, beginning with https://"))
+
+    async def take_target(self, turn: Turn, target: str) -> Next:
+        return await self._add_button(turn, target)
 
     async def abandon(self, turn: Turn) -> None:
         member = await member_at(turn, "notice.write")
         if member and self.broadcast_id:
             await steering.cancel(turn.db, member, self.broadcast_id, now=turn.now)
+
+    async def _add_button(self, turn: Turn, target: str) -> Next:
+        member = await member_at(turn, "notice.write")
+        if member is None:
+            return Done()
+        button = notices.NoticeButton(self.button, target)
+        await composing.add_button(
+            turn.db, member, self.broadcast_id, button, newsroom=turn.use(Newsroom), now=turn.now
+        )
+        return self.ask_sure
 
     async def _keep(self, turn: Turn, member: Member, picture: notices.Picture | None) -> None:
         """Make the draft of what was said so far; one that there is already is changed."""
@@ -184,6 +249,8 @@ class Compose(Dialog, name="broadcast"):
                 vehicles=(self.vehicle,) if self.vehicle else (),
                 counties=(self.county,) if self.county else (),
                 locales=(self.locale,) if self.locale else (),
+                topic=self.topic,
+                booked=self.booked,
                 unanswered=self.unanswered,
             ),
             urgency=self.urgency,
@@ -191,6 +258,17 @@ class Compose(Dialog, name="broadcast"):
             late="ask",
         )
         if self.broadcast_id:
+            _broadcast, notice = await states.found(turn.db, self.broadcast_id)
+            draft = replace(draft, buttons=[notices.NoticeButton(**button) for button in notice.buttons])
             await composing.edit(turn.db, member, self.broadcast_id, draft, now=turn.now)
         else:
             self.broadcast_id = await composing.compose(turn.db, member, draft, now=turn.now)
+
+
+async def _offering_question(turn: Turn, otherwise: Next) -> Asked:
+    """Which offering; where there is none, the question before."""
+    found = await offerings.published(turn.db, desk=turn.use(Desk), now=turn.now)
+    if not found:
+        turn.say(_("There is nothing that can be booked now."))
+        return otherwise
+    return Choose(_("Which offering?"), {one.offering.code: one.offering.title for one in found[:MOST_OFFERINGS]})

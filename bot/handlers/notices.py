@@ -206,7 +206,7 @@ def _propose(turn: Turn) -> None:
     turn.say(
         _(
             "Shall I tell you of snow and ice, safety in winter, policies and free offers? Not by night, not at your "
-            "busy hours, at most five a week. You can stop it at any time by answering TD."
+            "busy hours, at most five a week; only red alerts come at any hour. You can stop it by answering TD."
         ),
         (Button(turn.word(_("🔔 Yes, tell me")), "nagree"), Button(turn.word(_("No, thanks")), "nno")),
     )

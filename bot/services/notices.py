@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import io
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,10 +148,15 @@ def checked_buttons(buttons: Collection[NoticeButton]) -> list[Any]:
     return [{"kind": one.kind, "target": one.target.strip(), "label": one.label.strip()[:40]} for one in buttons]
 
 
-async def dead_targets(db: AsyncSession, notice: Notice, pages: Collection[str]) -> list[str]:
-    """The targets of the notice's buttons that lead nowhere: not published, not a page, or no https address."""
+def label(button: Mapping[str, str], voice: Voice) -> str:
+    """What is written on a button, as it is stored."""
+    return button.get("label") or voice.word(BUTTONS[button["kind"]])
+
+
+async def dead_targets(db: AsyncSession, buttons: Iterable[Mapping[str, str]], pages: Collection[str]) -> list[str]:
+    """The targets of buttons, as they are stored, that lead nowhere: not published, not a page, or no https address."""
     wanted: dict[str, set[str]] = {"place": set(), "offering": set(), "page": set(), "link": set()}
-    for button in notice.buttons:
+    for button in buttons:
         if button["kind"] in wanted:
             wanted[button["kind"]].add(button["target"])
     for kind, table in (("place", Place), ("offering", Offering)):
@@ -173,10 +178,9 @@ def is_https(link: str) -> bool:
 
 
 def _pressed(button: Mapping[str, str], voice: Voice, press: str) -> Button:
-    label = button.get("label") or voice.word(BUTTONS[button["kind"]])
     if button["kind"] == "link":
-        return Button(label, url=button["target"])
-    return Button(label, press)
+        return Button(label(button, voice), url=button["target"])
+    return Button(label(button, voice), press)
 
 
 def _redrawn(file: bytes) -> bytes:

@@ -2,11 +2,12 @@
 
 import io
 from base64 import b64decode
+from datetime import timedelta
 
 from PIL import Image
 from sqlalchemy import select, update
 
-from bot.models import Contact, Notice
+from bot.models import Contact, MutedTopic, Notice, Offering, Session
 from bot.services import linking, staff, weather
 from tests.chat import CITY, DESK, RiderInTest, World
 from tests.handlers.test_notices import agrees
@@ -23,10 +24,10 @@ async def joins(world: World, login: str, role: str, counties: tuple[str, ...] =
     return member
 
 
-async def writes(author: RiderInTest, title: str = "明天有雪") -> None:
+async def writes(author: RiderInTest, title: str = "明天有雪", *, whom: tuple[str, ...] = ("Everybody",)) -> None:
     await author.says("/broadcast")
     await author.taps("New notice")
-    for choice in ("Everybody", "The whole city", "Winter safety", "Important"):
+    for choice in (*whom, "The whole city", "Winter safety", "Important"):
         await author.taps(choice)
     await author.says(title)
     await author.says("慢行，轻刹，早收工。")
@@ -181,15 +182,56 @@ async def test_a_notice_for_who_reads_english(world: World) -> None:
         await agrees(world.rider(name))
         async with world.database.writing() as db:
             await db.execute(update(Contact).where(Contact.user == name).values(locale=locale))
-    await author.says("/broadcast")
-    await author.taps("New notice")
-    for choice in ("Who reads English", "The whole city", "Winter safety", "Important"):
-        await author.taps(choice)
-    await author.says("Snow")
-    await author.says("Ride slowly.")
-    await author.taps("Without a picture")
+    await writes(author, whom=("Who reads English",))
     await author.taps("Once approved")
     author.sees("Now: 1")
+
+
+async def test_buttons_and_a_narrower_audience_that_the_approver_sees(world: World) -> None:
+    author = await joins(world, "li", "editor")
+    approver = await joins(world, "wang", "approver")
+    for name in ("mei", "chen"):
+        await agrees(world.rider(name))
+    async with world.database.writing() as db:
+        riders = await db.scalars(select(Contact.rider_id).where(Contact.user == "chen"))
+        db.add(MutedTopic(riders.one(), "health"))
+    await writes(author, whom=("Who wants to hear of one kind", "Health"))
+    await author.taps("Once approved")
+    author.sees("Now: 1", "To: who wants to hear of “Health”", "Begins once approved")
+    await author.taps("A button below it")
+    await author.taps("Received")
+    author.sees("Buttons: ✓ Received")
+    await author.taps("A button below it")
+    await author.taps("Open the link")
+    await author.says("http://a.example")
+    author.sees("A button leads nowhere", "http://a.example")
+    await author.says("https://a.example/x")
+    await author.taps("Other words")
+    await author.says("后天有雪")
+    await author.says("慢行。")
+    await author.taps("Without a picture")
+    await author.taps("Once approved")
+    author.sees("后天有雪", "Buttons: ✓ Received · 🔗 Open the link")
+    await author.taps("Hand in")
+    approver.looks_at_the_phone()
+    approver.sees("To: who wants to hear of “Health”", "Begins once approved", "Buttons: ✓ Received · 🔗 Open the link")
+
+
+async def test_a_notice_for_who_booked_an_offering(world: World) -> None:
+    author = await joins(world, "li", "editor")
+    await author.says("/broadcast")
+    await author.taps("New notice")
+    await author.taps("Who booked one offering")
+    author.sees("nothing that can be booked", "Whom does it concern?")
+    async with world.database.writing() as db:
+        offering = Offering("eyes", "health", "眼科义诊", world.now)
+        db.add(offering)
+        await db.flush()
+        starts_at = world.now + timedelta(days=2)
+        db.add(Session("eyes-1", offering.id, starts_at, starts_at + timedelta(hours=1), capacity=5))
+    await writes(author, "义诊改时间", whom=("Who booked one offering", "眼科义诊"))
+    await author.taps("Once approved")
+    author.sees("To: who booked “眼科义诊”", "Nobody would get it")
 
 
 async def test_who_has_not_answered_is_written_to_again(world: World) -> None:

@@ -242,6 +242,10 @@ async def test_what_blocks_and_what_warns(desk: Newsdesk) -> None:
     for words in ("no words in English", "preview", "120 characters", "next contact"):
         assert any(words in warning for warning in warnings), words
 
+    later = desk.clinic.now + timedelta(hours=1)
+    whom = Audience(booked="nothing")
+    await desk.does(composing.edit, author, number, draft(audience=whom, starts_at=later, valid_until=until))
+    assert (await said())[0] == ["There is no offering nothing."]
     await desk.does(composing.edit, author, number, draft(buttons=buttons))
     (contact,) = [one for one in await _contacts(desk) if one.rider_id == rider]
     await desk.does(composing.preview, author, number, contact_id=contact.id)

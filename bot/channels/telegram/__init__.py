@@ -11,12 +11,12 @@ from telegram.error import TelegramError
 
 from bot.channels import AtOnce, Hear, Undelivered, Unreachable, unsure
 from bot.channels.telegram.api import Api
-from bot.channels.telegram.carrier import Carrier, Pace
+from bot.channels.telegram.carrier import Carrier, Pace, Sleep
 from bot.channels.telegram.decode import ALLOWED_UPDATES
 from bot.channels.telegram.encode import CAPABILITIES, encode_edits
 from bot.channels.telegram.errors import TooManyRequests, trace, undelivered
 from bot.channels.telegram.plates import Plates
-from bot.channels.telegram.polling import Polling, Report, Sleep, backoff
+from bot.channels.telegram.polling import Polling, Report, backoff
 from bot.channels.telegram.webhook import PATH, Webhook
 from bot.messages import Address, Outgoing
 
@@ -65,7 +65,7 @@ class TelegramChannel:
         if self.by_webhook and not public_url:
             raise ValueError("a webhook needs a public address")
         self._api = Api(token, api_url)
-        self._carrier = Carrier(self._api, pace)
+        self._carrier = Carrier(self._api, pace, sleep)
         self._plates = Plates()
         self._secret = secret
         self._public_url = public_url.rstrip("/")
@@ -106,7 +106,7 @@ class TelegramChannel:
         """Send now; the id is of the message that has the buttons, empty if there was nothing to say.
 
         What replaces an earlier message is put in its place, or said anew where Telegram does not allow that. After
-        a failure between two parts of a long message, a retry repeats the first part.
+        a failure between two parts of a message, other than a short throttle, a retry repeats the first part.
         """
         try:
             if message.replaces and await self._replaced(to, message):
@@ -114,12 +114,9 @@ class TelegramChannel:
             calls = self._plates.print(to, message)
         except ValueError as error:  # Unsayable, or no number of Telegram's
             raise Undelivered(str(error)) from error
-        id = ""
-        for call in calls:
-            sent = await self._carrier.carry(to, call)
-            if call.main:
-                id = _message_id(sent)
-        return id
+        sent = await self._carrier.carry_all(to, calls)
+        ids = [_message_id(result) for call, result in zip(calls, sent, strict=True) if call.main]
+        return ids[-1] if ids else ""
 
     async def fetch(self, name: str) -> bytes | None:
         """The picture of that file id, at most LARGEST_PHOTO bytes; None, said in the log, if it cannot be had."""

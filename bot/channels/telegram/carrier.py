@@ -1,13 +1,14 @@
 """Carries calls to Telegram: paced, with failures in our own words, and small ones in the background."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import structlog
 from telegram.error import TelegramError
 
-from bot.channels import Undelivered
+from bot.channels import Throttled, Undelivered
 from bot.channels.telegram.api import Api
 from bot.channels.telegram.encode import Call, Unsayable, encode
 from bot.channels.telegram.errors import trace, undelivered
@@ -16,8 +17,12 @@ from bot.messages import Address, Outgoing
 
 # Returns when a message to somebody may leave; what it returns is to be called when Telegram has answered.
 Pace = Callable[[Address], Awaitable[Callable[[], None]]]
+Sleep = Callable[[float], Awaitable[None]]
 # Whom a call that says nothing is for.
 NOBODY = Address("telegram", "")
+# How long, and how often, the next part of a message waits where Telegram finds that it comes too soon.
+SHORT = timedelta(seconds=5)
+WAITS = 5
 
 log = structlog.get_logger()
 
@@ -25,10 +30,11 @@ log = structlog.get_logger()
 class Carrier:
     """Everything that leaves for Telegram, except what rides in a webhook's response."""
 
-    def __init__(self, api: Api, pace: Pace) -> None:
+    def __init__(self, api: Api, pace: Pace, sleep: Sleep) -> None:
         self._api = api
         self._photos = Photos(api)
         self._pace = pace
+        self._sleep = sleep
         self._background: set[asyncio.Future[None]] = set()
 
     async def carry(self, to: Address, call: Call) -> Any:
@@ -41,6 +47,13 @@ class Carrier:
         finally:
             answered()
 
+    async def carry_all(self, to: Address, calls: Sequence[Call]) -> list[Any]:
+        """Make the calls of one answer in order and return their results; raises Undelivered.
+
+        Whoever tries again repeats all of them, so those after the first sit out a short throttle.
+        """
+        return [await (self._carry_on if number else self.carry)(to, call) for number, call in enumerate(calls)]
+
     async def call(self, method: str, params: dict[str, Any]) -> Any:
         """Make a call that says nothing, when its time has come; raises TelegramError."""
         answered = await self._pace(NOBODY)
@@ -49,11 +62,10 @@ class Carrier:
         finally:
             answered()
 
-    async def carry_direct(self, to: Address, calls: Iterable[Call]) -> None:
+    async def carry_direct(self, to: Address, calls: Sequence[Call]) -> None:
         """Make the calls of a direct answer; raises Undelivered only if trying again can help."""
         try:
-            for call in calls:
-                await self.carry(to, call)
+            await self.carry_all(to, calls)
         except Undelivered as error:
             if error.retry_in is not None:
                 raise
@@ -78,6 +90,16 @@ class Carrier:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+
+    async def _carry_on(self, to: Address, call: Call) -> Any:
+        for _wait in range(WAITS):
+            try:
+                return await self.carry(to, call)
+            except Throttled as error:
+                if error.retry_in is None or error.retry_in > SHORT:
+                    raise
+                await self._sleep(error.retry_in.total_seconds())
+        return await self.carry(to, call)
 
     def _ended(self, task: asyncio.Future[None]) -> None:
         self._background.discard(task)

@@ -10,7 +10,7 @@ from telegram.error import Conflict, TelegramError
 
 from bot.channels import Hear, Throttled, Unheard
 from bot.channels.telegram.api import Api
-from bot.channels.telegram.carrier import Carrier, direct_calls
+from bot.channels.telegram.carrier import Carrier, Sleep, direct_calls
 from bot.channels.telegram.decode import ALLOWED_UPDATES, Malformed, decode, press_id, update_id
 from bot.channels.telegram.errors import TooManyRequests, trace, undelivered
 from bot.messages import Incoming
@@ -24,7 +24,6 @@ SECONDS_FOR_SENT = 5.0
 SECONDS_TO_FINISH = 3.0
 PAUSE_UNHEARD = timedelta(seconds=1)
 
-Sleep = Callable[[float], Awaitable[None]]
 Report = Callable[[bool, str], Awaitable[None]]
 Prepare = Callable[[], Awaitable[None]]
 

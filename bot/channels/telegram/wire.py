@@ -138,11 +138,9 @@ class _Connection(asyncio.BufferedProtocol):
 
     def on_message_complete(self) -> None:
         answer, self._answer = self._answer, None
-        if not self._parser.should_keep_alive():
+        if answer is None or not self._parser.should_keep_alive():  # nobody asked, or it was the last answer
             self.cut()
-        if answer is None:  # nobody asked
-            self.cut()
-        elif not answer.done():
+        if answer is not None and not answer.done():
             answer.set_result((self._parser.get_status_code(), self._body))
         self._body = b""
 

@@ -121,6 +121,22 @@ async def set_time(
     await _note(db, member, "set_time", broadcast_id, now=now, starts_at=starts_at.isoformat() if starts_at else "")
 
 
+async def add_button(
+    db: AsyncSession, member: Member, broadcast_id: int, button: NoticeButton, *, newsroom: Newsroom, now: datetime
+) -> None:
+    """Put one more button below a draft. Raises NotAllowed, Overtaken, BadNotice where it would lead nowhere."""
+    await states.hold(db, broadcast_id)
+    broadcast, notice = await states.allowed(db, member, "notice.write", broadcast_id)
+    if broadcast.state != "draft":
+        raise states.Overtaken
+    buttons = notices.checked_buttons([*(NoticeButton(**kept) for kept in notice.buttons), button])
+    if dead := await notices.dead_targets(db, buttons[-1:], newsroom.pages):
+        raise BadNotice(_("A button leads nowhere: {target}", target=dead[0] or "—"))
+    values = {"buttons": buttons, "version": notice.version + 1, "author_id": member.id}
+    await db.execute(update(Notice).where(Notice.id == notice.id).values(values))
+    await _note(db, member, "add_button", broadcast_id, now=now, kind=button.kind, target=button.target)
+
+
 async def findings(
     db: AsyncSession, broadcast_id: int, *, newsroom: Newsroom, now: datetime, approver: Member | None = None
 ) -> Findings:

@@ -8,12 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import outbox
-from bot.i18n import DEFAULT_LOCALE, Text, Voice, _
+from bot.i18n import DEFAULT_LOCALE, LOCALES, Text, Voice, _
 from bot.messages import Button, Outgoing
 from bot.models import Broadcast, Contact, Notice, StaffChat, StaffMember
 from bot.services import authority, notices
 from bot.services.broadcasts import states
 from bot.services.broadcasts.newsroom import Newsroom
+from bot.services.broadcasts.particulars import particulars
 
 Letter = Callable[[Voice], Outgoing]
 
@@ -29,12 +30,18 @@ async def ask_approval(
 ) -> int:
     """Show what waits for approval, and concerns `counties`, to everybody else who may give it; to how many chats."""
 
+    said = {
+        locale: await particulars(db, broadcast, notice, newsroom=newsroom, voice=newsroom.voice(locale))
+        for locale in LOCALES
+    }
+
     def letter(voice: Voice) -> Outgoing:
         words = notices.letter(notice, voice, broadcast.id)
         asked = _("To approve, as riders will read it:\n\n{words}", words=words.text)
         yes = Button(voice.word(_("✓ Approve")), f"bcok.{broadcast.id}.{notice.version}")
         no = Button(voice.word(_("↩ Return with a word")), f"bcno.{broadcast.id}")
-        return Outgoing(voice.word(asked), ((yes, no), (_progress(broadcast.id, voice),)), photo=words.photo)
+        text = "\n".join((voice.word(asked), "", *said[voice.locale]))
+        return Outgoing(text, ((yes, no), (_progress(broadcast.id, voice),)), photo=words.photo)
 
     return await tell_staff(
         db,

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.channel_names import called
 from bot.errors import Problem
 from bot.i18n import DEFAULT_LOCALE, LOCALES, Text, _
 from bot.messages import numbered
-from bot.models import Broadcast, Notice
+from bot.models import Broadcast, Notice, Offering
 from bot.services import notices
 from bot.services.broadcasts.audience import Audience, concerned, reached_now
 from bot.services.broadcasts.newsroom import Newsroom
@@ -65,9 +65,11 @@ async def find_blockers(
     blockers = [*_missing_words(notice), *_too_long(notice, broadcast.id, newsroom)]
     if begins_at == now and not await _any(db, _riders(broadcast, notice)):
         blockers.append(NOBODY)
+    if (code := Audience.from_json(broadcast.audience).booked) and not await _any(db, _offerings(code)):
+        blockers.append(_("There is no offering {code}.", code=code))
     if notice.valid_until is not None and notice.valid_until <= begins_at:
         blockers.append(_("It would be out of date before it begins: valid until {until}.", until=notice.valid_until))
-    for target in await notices.dead_targets(db, notice, newsroom.pages):
+    for target in await notices.dead_targets(db, notice.buttons, newsroom.pages):
         blockers.append(_("A button leads nowhere: {target}", target=target or "—"))
     return tuple(blockers)
 
@@ -76,8 +78,12 @@ def _riders(broadcast: Broadcast, notice: Notice) -> Select[int]:
     return concerned(Audience.from_json(broadcast.audience), category=notice.category, urgency=notice.urgency)
 
 
-async def _any(db: AsyncSession, riders: Select[int]) -> bool:
-    return await db.scalar(riders.limit(1)) is not None
+def _offerings(code: str) -> Select[int]:
+    return select(Offering.id).where(Offering.code == code)
+
+
+async def _any(db: AsyncSession, query: Select[int]) -> bool:
+    return await db.scalar(query.limit(1)) is not None
 
 
 def _missing_words(notice: Notice) -> Iterator[Text]:

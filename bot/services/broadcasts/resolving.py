@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, String, case, cast, exists, func, literal,
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.database import Database, insert, rows_changed
+from bot.i18n import DEFAULT_LOCALE, _
 from bot.models import Broadcast, Notice, Outbound, Rider
 from bot.services import audit
 from bot.services.broadcasts import editors, states
@@ -109,13 +110,14 @@ async def _begin(db: AsyncSession, broadcast_id: int, now: datetime, newsroom: N
     late, valid_until = notice.late, notice.valid_until
     planned = max(broadcast.starts_at or now, broadcast.approved_at or now)
     is_late = now - planned > GRACE
+    word, too_late = newsroom.voice(DEFAULT_LOCALE).word, _("too late: it was planned for {planned}", planned=planned)
     values: dict[str, Any] = {"state": "sending", "began_at": now}
     if valid_until is not None and valid_until <= now:
-        values = {"state": "cancelled", "finished_at": now, "pause_reason": "expired before it began"}
+        values = {"state": "cancelled", "finished_at": now, "pause_reason": word(_("out of date before it began"))}
     elif is_late and late == "skip":
-        values = {"state": "cancelled", "finished_at": now, "pause_reason": f"late: planned for {planned:%F %R} UTC"}
+        values = {"state": "cancelled", "finished_at": now, "pause_reason": word(too_late)}
     elif is_late and late == "ask":
-        values |= {"state": "paused", "pause_reason": f"late: planned for {planned:%F %R} UTC"}
+        values |= {"state": "paused", "pause_reason": word(too_late)}
     unchanged = (Broadcast.id == broadcast_id, Broadcast.state.in_(_READY))
     if await rows_changed(db, update(Broadcast).where(*unchanged).values(values)):
         reason = {"reason": values["pause_reason"]} if "pause_reason" in values else {}

@@ -49,7 +49,9 @@ async def resume(db: AsyncSession, member: Member, broadcast_id: int, *, now: da
 async def cancel(db: AsyncSession, member: Member, broadcast_id: int, *, now: datetime) -> None:
     """End the broadcast before everybody got it. Raises NotAllowed, Overtaken."""
     await states.allowed(db, member, "notice.steer", broadcast_id)
-    await states.move(db, broadcast_id, (*states.BEFORE_SENDING, *states.UNDER_WAY), "cancelled", finished_at=now)
+    await states.move(
+        db, broadcast_id, (*states.BEFORE_SENDING, *states.UNDER_WAY), "cancelled", finished_at=now, pause_reason=""
+    )
     await _note(db, member, "cancel", broadcast_id, now=now)
     await clearing.clear(db, now, broadcast_id=broadcast_id)
 

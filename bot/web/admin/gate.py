@@ -39,6 +39,7 @@ DONE: dict[str, Text] = {
     "sent": _("Sent."),
     "handed_in": _("Handed in: a second person looks at it."),
     "returned": _("Returned to its author."),
+    "approved": _("Approved. It goes out at its time."),
     "told": _("Done, and everybody concerned is told."),
     "started": _("On its way."),
 }

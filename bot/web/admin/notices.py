@@ -11,13 +11,14 @@ from aiohttp import web
 from multidict import MultiDictProxy
 
 from bot.channel_names import called
-from bot.i18n import DEFAULT_LOCALE, LOCALES, Text, Voice, _
+from bot.i18n import DEFAULT_LOCALE, LOCALES, Text, _
 from bot.messages import Outgoing, numbered
 from bot.services import authority, linking, notices, riders, weather
 from bot.services.broadcasts import composing, files, report, states, steering
 from bot.services.broadcasts.audience import Audience
 from bot.services.broadcasts.composing import Draft
 from bot.services.broadcasts.findings import LANGUAGES
+from bot.services.broadcasts.particulars import whom
 from bot.services.notices import NoticeButton, Words
 from bot.web.admin.gate import MEMBER, Pages, go, show
 from bot.web.console import CONSOLE
@@ -77,14 +78,14 @@ async def compose(request: web.Request) -> web.StreamResponse:
 async def one(request: web.Request) -> web.StreamResponse:
     """Everything about one: as riders will read it, whom it reaches, what is wrong with it, how it stands."""
     site, console, member = request.app[SITE], request.app[CONSOLE], request[MEMBER]
-    broadcast_id, now = _id(request), site.now()
+    broadcast_id, now, voice = _id(request), site.now(), site.voice(locale_of(request))
     async with site.database.reading() as db:
         broadcast, notice = await states.allowed(db, member, "notice.read", broadcast_id)
         found = await composing.findings(db, broadcast_id, newsroom=console.newsroom, now=now)
         reaches = await composing.forecast(db, broadcast_id, newsroom=console.newsroom, now=now)
         told = await report.report(db, broadcast_id)
         warning = await weather.of_broadcast(db, broadcast_id)
-    voice = site.voice(locale_of(request))
+        audience = await whom(db, Audience.from_json(broadcast.audience), newsroom=console.newsroom, voice=voice)
     letter = notices.letter(notice, voice, broadcast_id) if notice.texts.get("zh_CN") else Outgoing("")
     values = {
         "broadcast": broadcast,
@@ -99,7 +100,7 @@ async def one(request: web.Request) -> web.StreamResponse:
         "states": states.STATES,
         "category": notices.CATEGORIES[notice.category],
         "urgency": notices.URGENCIES[notice.urgency],
-        "audience": _audience_words(Audience.from_json(broadcast.audience), site.city.counties, voice),
+        "audience": audience,
         "time": voice.time,
         "asks_why": steering.asks_why(member, broadcast),
     }
@@ -191,7 +192,7 @@ async def approve(request: web.Request) -> web.StreamResponse:
             await weather.approve(
                 db, member, warning, newsroom=console.newsroom, database=site.database, now=site.now()
             )
-    raise go(f"/admin/notices/{_id(request)}", done="started")
+    raise go(f"/admin/notices/{_id(request)}", done="approved")
 
 
 @pages.post("/admin/notices/{id:[0-9]{1,15}}/return", "notice.approve")
@@ -345,17 +346,6 @@ def _shown(letter: Outgoing, limits: Mapping[str, int]) -> list[Shown]:
         text = letter.text if limit > 3_000 else plain
         found.append(Shown(called(channel), text, labels, len(text), len(text.encode()), limit))
     return found
-
-
-def _audience_words(audience: Audience, counties: Mapping[str, Any], voice: Voice) -> str:
-    everybody: Text = _("Everybody")
-    parts = [voice.word(riders.VEHICLE_NAMES[one]) for one in audience.vehicles if one in riders.VEHICLE_NAMES]
-    parts += [counties[code].called(voice.locale) for code in audience.counties if code in counties]
-    parts += [voice.word(LANGUAGES[one]) for one in audience.locales if one in LANGUAGES]
-    parts += [voice.word(notices.CATEGORIES[audience.topic])] if audience.topic in notices.CATEGORIES else []
-    parts += [audience.booked] if audience.booked else []
-    parts += [voice.word(_("no answer to notice {id}", id=audience.unanswered))] if audience.unanswered else []
-    return " · ".join(parts) or voice.word(everybody)
 
 
 def _typed(at: Any, zone: Any) -> str:

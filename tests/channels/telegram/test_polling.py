@@ -246,6 +246,20 @@ class TestPoison:
         assert world.slept == [9] * (polling.TRIES + 2)
         assert [call.text for call in telegram.messages_to(511)] == ["x"]
 
+    async def test_of_an_answer_in_two_messages_only_the_throttled_one_is_sent_again(
+        self, world: World, telegram: TelegramStandIn, wang: Person
+    ) -> None:
+        async def in_two(_heard: Incoming) -> Answer:
+            return Answer((Outgoing("one"), Outgoing("two")))
+
+        world.mind.answer = in_two
+        telegram.misbehave(lambda call: "throttled" if call.text == "two" and len(world.slept) < 2 else None)
+        await world.poll()
+        telegram.queue(wang.says("x"))
+        await until(lambda: telegram.unconfirmed == [])
+        assert [call.text for call in telegram.messages_to(511)] == ["one", "two"]
+        assert len(world.mind.heard) == 1
+
     async def test_malformed_updates_are_passed_over(
         self, world: World, telegram: TelegramStandIn, wang: Person
     ) -> None:

@@ -15,6 +15,7 @@ from tests.standins.telegram import TelegramStandIn
 
 WANG = Address("telegram", "511")
 HELLO = Outgoing("您好 <师傅>", ((Button("菜单", press="menu"),),))
+PLACE = Outgoing("驿站", places=(Place("x", "驿站", 35.0, 111.0),), card=True)
 
 
 async def test_sends_and_names_the_message(world: World, telegram: TelegramStandIn) -> None:
@@ -132,6 +133,24 @@ async def test_the_real_limits_become_throttles(world: World) -> None:
         time += 1
         await channel.send(WANG, HELLO)
         await channel.close()
+
+
+async def test_a_part_that_comes_too_soon_waits_so_that_the_part_before_it_is_not_repeated(
+    world: World, telegram: TelegramStandIn
+) -> None:
+    channel = await world.started()
+    telegram.fail("throttled", times=2, method="sendMessage", retry_after=1)
+    await channel.send(WANG, PLACE)
+    assert [call.method for call in telegram.messages_to(511)] == ["sendVenue", "sendMessage"]
+    assert world.slept == [1, 1]
+
+
+async def test_a_part_does_not_wait_for_long(world: World, telegram: TelegramStandIn) -> None:
+    channel = await world.started()
+    telegram.fail("throttled", method="sendMessage", retry_after=6)
+    with pytest.raises(Throttled):
+        await channel.send(WANG, PLACE)
+    assert world.slept == []
 
 
 class TestReplacing:
