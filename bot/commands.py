@@ -58,7 +58,7 @@ async def _set_up(program: Program) -> bool:
 async def _first_start(program: Program) -> None:
     settings, now = program.settings, program.clock()
     async with program.database.writing() as db:
-        await restored.hold_if_restored(db, now)
+        await restored.hold_if_restored(db, newsroom=program.newsroom, now=now)
     if settings.demo:
         await place_files.load_samples(program.database, settings.city_folder, now)
         await offering_files.load_samples(program.database, settings.city_folder, now)

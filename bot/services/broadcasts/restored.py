@@ -10,9 +10,11 @@ from sqlalchemy import delete, exists, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.database import insert, rows_changed
+from bot.i18n import DEFAULT_LOCALE, _
 from bot.models import Broadcast, Heartbeat, Outbound, Pause
 from bot.services import audit, authority
 from bot.services.authority import Member
+from bot.services.broadcasts.newsroom import Newsroom
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +24,7 @@ SILENCE = timedelta(hours=1)
 _FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-async def hold_if_restored(db: AsyncSession, now: datetime) -> bool:
+async def hold_if_restored(db: AsyncSession, *, newsroom: Newsroom, now: datetime) -> bool:
     """Hold bulk sending if the newest sign of life is over an hour old while something is to be sent; whether so.
 
     Meant for the start of a process, before it leaves a sign of life of its own.
@@ -34,7 +36,8 @@ async def hold_if_restored(db: AsyncSession, now: datetime) -> bool:
     sending = exists().where(Broadcast.state == "sending")
     if not await db.scalar(select(literal(1)).where(or_(queued, sending))):
         return False
-    values = {"until": _FOREVER, "reason": f"no sign of life since {newest:%Y-%m-%d %H:%M} UTC: restored?"}
+    said = _("no sign of life since {newest}: was the database restored?", newest=newest)
+    values = {"until": _FOREVER, "reason": newsroom.voice(DEFAULT_LOCALE).word(said)}
     held = insert(db, Pause).values(channel=EVERYWHERE, **values).on_conflict_do_nothing()
     if await rows_changed(db, held):
         await audit.record(db, None, "bulk.hold", "bulk", now=now, after={"since": newest.isoformat()})
