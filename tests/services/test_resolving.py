@@ -68,6 +68,7 @@ async def test_after_downtime_the_late_rule_decides(world: World, late: str, hou
     begun = await broadcast(world, number)
     assert begun.state == state
     assert bool(begun.pause_reason) == (state != "sending")
+    assert ("晚了：原定" in begun.pause_reason) == (state == "paused" or (late, state) == ("skip", "cancelled"))
 
 
 async def test_each_person_has_one_row_on_the_best_channel(world: World) -> None:

@@ -43,7 +43,10 @@ async def test_pausing_cancelling_and_trying_again(desk: Newsdesk, monkeypatch: 
     assert (await desk.rows(number))[1] == "queued"
     await desk.does(steering.resume, author, number)
     assert await desk.state(number) == "sending"
+    await desk.does(steering.pause, author, number, "a look")
     await desk.does(steering.cancel, approver, number)
+    async with desk.database.reading() as db:
+        assert (await report(db, number)).pause_reason == "", "it is not held any more"
     assert (await desk.rows(number)).count("cancelled") == 2, "one slice with the change of state"
     await desk.tick()
     assert await desk.rows(number) == ["sent", *["cancelled"] * 5, "stopped", "cancelled"]

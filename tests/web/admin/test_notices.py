@@ -48,6 +48,7 @@ async def test_written_by_one_and_approved_by_another(desk: Desk) -> None:
     page = await editor.reads(here)
     for part in ("明天有雪", "a draft", "buttons: 2 now", "bytes; at most 4096"):
         assert part in page, part
+    assert "Waiting for contact" not in page, "there is nothing to report yet"
     assert (await editor.post(f"{here}/preview")).status == 303
     assert (await editor.post(f"{here}/submit")).status == 303
     assert (await editor.post(f"{here}/approve")).status == 403
@@ -67,6 +68,17 @@ async def test_written_by_one_and_approved_by_another(desk: Desk) -> None:
     assert (await editor.post(f"{here}/steer", {"do": "dance"})).status == 400
     report = await (await desk.as_role("approver").get(f"{here}/report.csv")).text()
     assert "sent,0" in report
+
+
+async def test_what_is_held_says_why_and_how_far_it_came(desk: Desk) -> None:
+    await rider(desk)
+    editor = desk.as_role("editor")
+    made = await editor.post("/admin/notices/new", FORM)
+    async with desk.database.writing() as db:
+        await db.execute(update(Broadcast).values(state="paused", pause_reason="li", began_at=desk.now))
+    page = await editor.reads(made.headers["Location"])
+    assert "Held: li" in page
+    assert "Waiting for contact" in page
 
 
 async def test_what_is_wrong_is_said_and_nothing_runs_in_the_page(desk: Desk) -> None:
