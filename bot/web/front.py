@@ -96,6 +96,7 @@ class _Connection(asyncio.BufferedProtocol):
     def __init__(self, front: Front) -> None:
         self._front = front
         self._is_replying = False
+        self._is_full = False
         self._loop = asyncio.get_running_loop()
         self._data = b""
         self._heard = self._loop.time()
@@ -120,11 +121,20 @@ class _Connection(asyncio.BufferedProtocol):
         else:
             self._go_on()
 
+    def pause_writing(self) -> None:
+        """Whoever does not take their replies is not heard any further."""
+        self._is_full = True
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        self._hear_on()
+
     def hang_up(self) -> None:
         self._transport.close()
 
     def _go_on(self) -> None:
-        while self._data and not self._transport.is_closing():
+        while self._data and not self._is_full and not self._transport.is_closing():
             request = _read(self._data, self._front.callbacks)
             if request is None:
                 return
@@ -161,6 +171,10 @@ class _Connection(asyncio.BufferedProtocol):
             self._transport.close()
         elif not self._transport.is_closing():
             self._transport.write(self._written(reply))
+            self._hear_on()
+
+    def _hear_on(self) -> None:
+        if not self._is_replying and not self._is_full:
             self._transport.resume_reading()
             self._go_on()
 

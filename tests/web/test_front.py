@@ -35,6 +35,8 @@ class Bell:
             return self._later(said)
         if post.body.startswith(b"hush"):
             return self._never()
+        if post.body.startswith(b"much"):
+            return Reply(body=b"much" * 10_000)
         if post.body.startswith(b"drop"):
             raise RuntimeError("a bug")
         if post.body.startswith(b"fall"):
@@ -143,6 +145,18 @@ async def test_many_at_once_are_answered_in_their_order(house: House) -> None:
     house.bell.may_go_on.set()
     for word in (b"wait1", b"third", b"hello"):
         assert (await visitor.hears())[1].endswith(word)
+
+
+async def test_whoever_does_not_read_is_not_heard(house: House) -> None:
+    visitor, count = await house.knock(), 600
+    visitor.says(PLAIN.replace(b"hello", b"much!") * count)
+    heard = -1
+    while house.bell.heard.count(b"much!") > heard:
+        heard = house.bell.heard.count(b"much!")
+        assert await house.asked(PLAIN) == (200, BELL)
+    assert heard < count, "replies pile up for nobody"
+    for _reply in range(count):
+        assert await visitor.hears() == (200, b"much" * 10_000)
 
 
 async def test_a_page_after_a_callback_on_one_connection(house: House) -> None:
