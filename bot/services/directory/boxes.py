@@ -9,7 +9,7 @@ Point = tuple[float, float, float]
 Entry = tuple[Point, int]
 
 _MOST_IN_A_GROUP = 64
-_MOST_IN_A_CELL = 2
+_MOST_IN_A_CELL = 4
 _SHORTEST_EDGE_M = 50.0
 
 
