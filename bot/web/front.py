@@ -135,16 +135,16 @@ class _Connection(asyncio.BufferedProtocol):
 
     def _go_on(self) -> None:
         while self._data and not self._is_full and not self._transport.is_closing():
-            request = _read(self._data, self._front.callbacks)
+            request = _read(self._data, self._front.callbacks, self._transport.is_closing)
             if request is None:
                 return
-            if request.callback is None:
+            if isinstance(request, _Foreign):
                 self._show_in()
                 return
-            self._data = self._data[request.end :]
-            post = Post(request.query, request.headers, request.body, self._transport.is_closing)
+            callback, post, end = request
+            self._data = self._data[end:]
             try:
-                reply = request.callback.answer(post)
+                reply = callback.answer(post)
             except Exception:  # a bug: what goes wrong should have been a reply
                 log.exception("callback failed")
                 self._transport.close()
@@ -179,9 +179,8 @@ class _Connection(asyncio.BufferedProtocol):
             self._go_on()
 
     def _written(self, reply: Reply) -> bytes:
-        kind = b"Content-Type: %b\r\n" % reply.content_type if reply.body else b""
-        head = b"HTTP/1.1 %b\r\nDate: %b\r\n%bContent-Length: %d\r\n\r\n%b"
-        return head % (_STATUS[reply.status], _date(int(self._heard)), kind, len(reply.body), reply.body)
+        head = _head(reply.status, reply.content_type if reply.body else b"", int(self._heard))
+        return b"%b%d\r\n\r\n%b" % (head, len(reply.body), reply.body)
 
     def _show_in(self) -> None:
         self._leave()
@@ -203,21 +202,19 @@ class _Connection(asyncio.BufferedProtocol):
             self._timer = self._loop.call_later(SECONDS_IDLE - idle, self._look_after)
 
 
-class _Request(NamedTuple):
-    """A request and where it ends; with no callback, one that is not for us to read."""
-
-    callback: Callback | None
-    query: bytes = b""
-    headers: Mapping[bytes, bytes] = MappingProxyType({})
-    body: bytes = b""
-    end: int = 0
+# A callback, what is posted to it, and where that ends.
+_Request = tuple[Callback, Post, int]
 
 
-_FOREIGN = _Request(None)
+class _Foreign:
+    """A request that is not for us to read."""
 
 
-def _read(data: bytes, callbacks: Mapping[bytes, Callback]) -> _Request | None:
-    """The request that `data` begins with; None while more of it must come."""
+_FOREIGN = _Foreign()
+
+
+def _read(data: bytes, callbacks: Mapping[bytes, Callback], is_gone: Callable[[], bool]) -> _Request | _Foreign | None:
+    """The request that `data` begins with, or _FOREIGN; None while more of it must come."""
     end = data.find(b"\r\n\r\n")
     if end < 0:
         is_ours = any(data.startswith(start[: len(data)]) for start in _starts(callbacks))
@@ -231,7 +228,7 @@ def _read(data: bytes, callbacks: Mapping[bytes, Callback]) -> _Request | None:
     if callback is None or fields is None or fields.length > callback.largest:
         return _FOREIGN
     start, end = end + 4, end + 4 + fields.length
-    return _Request(callback, query, fields.headers, data[start:end], end) if len(data) >= end else None
+    return (callback, Post(query, fields.headers, data[start:end], is_gone), end) if len(data) >= end else None
 
 
 def _starts(callbacks: Iterable[bytes]) -> Iterator[bytes]:
@@ -256,10 +253,12 @@ def _fields(raw: bytes) -> _Fields | None:
     return _Fields(MappingProxyType(headers), int(length[0])) if is_plain and stays_open and length else None
 
 
-@lru_cache(1)
-def _date(_second: int) -> bytes:
-    """The time of day for a response, made once a second of the loop's clock."""
-    return formatdate(usegmt=True).encode()
+@lru_cache(64)
+def _head(status: int, content_type: bytes, _second: int) -> bytes:
+    """The head of a response up to its length; made anew each second of the loop's clock, for it tells the time."""
+    kind = b"Content-Type: %b\r\n" % content_type if content_type else b""
+    date = formatdate(usegmt=True).encode()
+    return b"HTTP/1.1 %b\r\nDate: %b\r\n%bContent-Length: " % (_STATUS[status], date, kind)
 
 
 _STATUS = {status.value: f"{status.value} {status.phrase}".encode() for status in HTTPStatus}
